@@ -1,0 +1,1 @@
+"""Things: frozen dataclasses and pure rules. Standard library only (numpy in ``scores``)."""

@@ -1,0 +1,128 @@
+"""Passages: pieces of documents with their place, and what a search says about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ragtune_ui.domain.documents import Document
+
+
+@dataclass(frozen=True)
+class ChunkSettings:
+    """How documents are cut. 160 pieces keep four passages, question and answer within the
+    1,024 positions of the built-in reader; overlap 10 % (science.md 1.4)."""
+
+    size: int = 160  # word pieces (tokens of the embedder), at most
+    overlap: int = 16  # word pieces, at most
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How passages are found: the same in the search page, the training data, chat and verdict."""
+
+    number: int = 4  # passages returned (k)
+    balance: float = 0.5  # weight of meaning (dense) against words (lexical), 0 to 1
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of one document; ``start`` and ``end`` are character offsets in its text."""
+
+    id: str
+    document: str
+    title: str  # the document's file name, for people and prompts
+    page: int
+    heading: tuple[str, ...]
+    start: int
+    end: int
+    text: str
+    tokens: int
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for people: ``page 3 · Wind limits``."""
+        return " · ".join([f"page {self.page}", *self.heading[-1:]])
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk that a search returned. Scores are 0 to 1, larger is better."""
+
+    chunk: Chunk
+    rank: int
+    score: float  # fused
+    dense: float  # meaning: cosine similarity, clipped at 0
+    lexical: float  # words: BM25 over its best in this search
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """"This answers it" or "Not this", said by a person about one passage and question."""
+
+    question: str
+    document: str
+    start: int
+    end: int
+    relevant: bool
+    at: str = ""
+
+
+def overlaps(chunk: Chunk, document: str, start: int, end: int) -> bool:
+    """True where the chunk shares characters with a span of the same document."""
+    return chunk.document == document and chunk.start < end and start < chunk.end
+
+
+def covering(chunks: Sequence[Chunk], document: str, start: int, end: int) -> list[Chunk]:
+    """The chunks that hold a span: those with all of it if any, else those that share some."""
+    touching = [c for c in chunks if overlaps(c, document, start, end)]
+    whole = [c for c in touching if c.start <= start and end <= c.end]
+    return whole or touching
+
+
+_WORDS = re.compile(r"\w+", re.UNICODE)
+_SMALL = frozenset(
+    "a an and are as at be by can do does for from has have how i if in is it its many may much must of on or "
+    "should that the their then there this to was were what when where which who whom whose why will with you your".split()
+)
+
+
+def stem(word: str) -> str:
+    """A rough English stem, for marking only: "lifting", "lifts" and "lift" meet; "wind" and "window" do not."""
+    word = word.lower()
+    for ending in ("ingly", "edly", "ings", "ing", "ies", "ied", "ed", "es", "s", "ly"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)] + ("y" if ending in ("ies", "ied") else "")
+    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+
+
+def marks(question: str, text: str) -> list[tuple[int, int]]:
+    """Character spans in ``text`` of words that share a stem with the question's content words."""
+    wanted = {stem(w) for w in _WORDS.findall(question) if w.lower() not in _SMALL and len(w) > 1}
+    return [m.span() for m in _WORDS.finditer(text) if stem(m.group()) in wanted]
+
+
+def find_span(text: str, wanted: str) -> tuple[int, int] | None:
+    """Where ``wanted`` stands in ``text``, whatever the white space, list marks or case; None if nowhere."""
+    words = re.findall(r"\S+", wanted)
+    if not words:
+        return None
+    gap = r"(?:[\s>|*_#-]+)"
+    pattern = gap.join(re.escape(w) for w in words)
+    found = re.search(pattern, text) or re.search(pattern, text, re.IGNORECASE)
+    return found.span() if found else None
+
+
+def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """The sentence, list item or line that holds a span."""
+    before = [m.end() for m in re.finditer(r"(?<=[.!?])\s+|\n\s*(?:[-*|]\s*)?", text[:start])]
+    left = before[-1] if before else 0
+    after = re.search(r"(?<=[.!?])\s|\n", text[max(start, end - 1) :])
+    right = max(start, end - 1) + after.start() if after else len(text)
+    return left, max(right, end)
+
+
+def place_of(document: Document, start: int, heading: tuple[str, ...] = ()) -> str:
+    """``handbook.pdf · page 3 · Wind limits``."""
+    return " · ".join([document.name, f"page {document.page_at(start)}", *heading[-1:]])

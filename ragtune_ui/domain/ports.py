@@ -1,0 +1,149 @@
+"""What the stages need done, and nothing about who does it. ``app.py`` fills these ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from ragtune_ui.domain.contract import Contract
+from ragtune_ui.domain.documents import Document, Parsed
+from ragtune_ui.domain.examples import Message
+from ragtune_ui.domain.passages import Chunk, ChunkSettings, Passage, SearchSettings
+from ragtune_ui.domain.questions import Question
+
+Progress = Callable[[int, int, str], None]
+"""``progress(done, total, note)``. It raises ``errors.Stopped`` when the person asked for a stop."""
+
+
+class Reader(Protocol):
+    def read(self, file: Path, kind: str) -> Parsed:
+        """The text of one file, page by page, read in a limited child process.
+
+        Raises:
+            DocumentError: with a status and a sentence, for every file that gives no text.
+        """
+
+
+class Chunker(Protocol):
+    def cut(self, document: Document, text: str, settings: ChunkSettings) -> list[Chunk]:
+        """Passages in reading order. Ids are the same for the same document, settings and span."""
+
+
+class Embedder(Protocol):
+    name: str
+    fingerprint: str  # changes when vectors would
+
+    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[float]]:
+        """One unit vector a text."""
+
+
+class Searcher(Protocol):
+    """The index of one project, a folder that can be rebuilt from the documents at any time."""
+
+    def update(self, chunks: Sequence[Chunk], progress: Progress) -> None:
+        """Make the index hold exactly ``chunks``; only new ones are embedded. Raises Stopped."""
+
+    def search(
+        self, questions: Sequence[str], settings: SearchSettings, documents: Sequence[str] | None = None
+    ) -> list[list[Passage]]:
+        """Ranked passages for each question; ``documents`` limits to these document ids."""
+
+    def count(self) -> int:
+        """Passages in the index; 0 where there is none."""
+
+
+class Writer(Protocol):
+    def write(self, document: Document, text: str, chunks: Sequence[Chunk]) -> Iterator[Question]:
+        """Proposed questions with evidence from one document, best first within it."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model a person may choose. ``source`` is "built-in", a folder or a hub id."""
+
+    id: str  # "built-in", an absolute folder, or "owner/name"
+    title: str
+    source: Literal["built-in", "folder", "hub"]
+    size: int  # bytes on disk or to download
+    memory: int  # bytes needed to train it, an estimate
+    licence: str
+    about: str
+    positions: int  # longest prompt and answer, in tokens
+    here: bool  # its files are on this computer
+    problem: str = ""  # why it cannot be used, in words
+
+
+class Catalog(Protocol):
+    def choices(self) -> list[ModelChoice]:
+        """The built-in model, folders that were added, and hub models."""
+
+    def folder(self, id: str, progress: Progress, allow_download: bool = False) -> Path:
+        """Where the model's checked files lie; downloads a hub model if allowed.
+
+        Raises:
+            ModelError: unknown, incomplete, unsafe (pickle, code), or not here and no download allowed.
+        """
+
+    def look(self, folder: Path) -> ModelChoice:
+        """What kind of model a folder holds. Raises ModelError in words."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A piece of streamed answers: side "base" or "tuned", the whole text so far."""
+
+    side: Literal["base", "tuned"]
+    text: str
+    tokens: int
+    seconds: float
+    done: bool
+
+
+class Speaker(Protocol):
+    """One loaded base model, with at most one adapter beside it."""
+
+    def stream(
+        self, messages: Sequence[Message], sides: Sequence[str], limit: int, should_stop: Callable[[], bool]
+    ) -> Iterator[Reply]:
+        """Greedy answers of the named sides to the same prompt, in step, as they grow."""
+
+    def answer(self, prompts: Sequence[Sequence[Message]], side: str, limit: int, progress: Progress) -> list[str]:
+        """Greedy answers to many prompts by one side ("base" or "tuned"), in order."""
+
+    def fits(self, messages: Sequence[Message], room: int) -> bool:
+        """True where the prompt leaves ``room`` tokens for the answer within the model's positions."""
+
+    def close(self) -> None:
+        """Give the memory back."""
+
+
+class Trainer(Protocol):
+    def command(self, run: Path) -> list[str]:
+        """The command line of the worker process that trains the run in this folder (it reads
+        ``run/sheet.json``, a plans.RunSheet, and appends to ``run/events.jsonl``)."""
+
+
+class Exporter(Protocol):
+    def export(
+        self, run: Path, model: Path, to: Path, contract: Contract, parts: Sequence[str],
+        checks: Sequence[tuple[Sequence[Message], str]], progress: Progress,
+    ) -> Mapping[str, object]:  # fmt: skip
+        """Write ``parts`` ("adapter", "merged") under ``to`` and load them again from there: the
+        returned report says how many of ``checks`` (prompt, tuned answer) came out the same."""
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Factories of the doers, called when a desk first needs one, so that importing stays light."""
+
+    reader: Callable[[], Reader]
+    chunker: Callable[[], Chunker]
+    embedder: Callable[[], Embedder]
+    searcher: Callable[[Path], Searcher]  # the index folder of a project
+    writer: Callable[[], Writer]
+    catalog: Callable[[], Catalog]
+    speaker: Callable[[Path, Path | None], Speaker]  # model folder, adapter folder
+    trainer: Callable[[], Trainer]
+    exporter: Callable[[], Exporter]

@@ -1,0 +1,181 @@
+"""Questions with their evidence, the person's decisions about them, and the rows they come in."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ragtune_ui.domain.errors import QuestionError
+from ragtune_ui.domain.passages import Chunk, covering
+
+Split = Literal["train", "dev", "test"]
+QuestionStatus = Literal["proposed", "approved", "edited", "rejected"]
+Origin = Literal["sample", "import", "written", "search", "chat"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, its answer and the span of a document that proves it.
+
+    ``start`` and ``end`` are character offsets of ``evidence`` in the document's text; they are
+    0, 0 where there is none. ``answerable`` False means: the documents do not say.
+    """
+
+    id: str
+    question: str
+    answer: str
+    evidence: str = ""
+    document: str = ""  # document id
+    start: int = 0
+    end: int = 0
+    kind: str = "factoid"
+    split: Split = "train"
+    status: QuestionStatus = "proposed"
+    answerable: bool = True
+    who: Origin = "written"
+
+    @property
+    def accepted(self) -> bool:
+        return self.status in ("approved", "edited")
+
+    @property
+    def supported(self) -> bool:
+        """True where a sentence of a document proves the answer, or nothing has to."""
+        return bool(self.evidence) or not self.answerable
+
+    def oracles(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """The chunks that hold the evidence, whole where possible; none for the unanswerable."""
+        return covering(chunks, self.document, self.start, self.end) if self.evidence else []
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One step of the undo stack: the questions as they were before."""
+
+    before: tuple[Question, ...]
+    said: str  # "approved", "rejected", "edited", "approved 96"
+
+
+@dataclass(frozen=True)
+class RowProblem:
+    """A row of an imported file that could not be used, counted as a spreadsheet counts (header = 1)."""
+
+    row: int
+    problem: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One usable row of an imported file."""
+
+    row: int
+    question: str
+    answer: str
+    source: str = ""
+    split: Split | None = None
+    answerable: bool = True
+    evidence: str = ""
+
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "question": ("question", "questions", "query", "prompt", "frage", "q"),
+    "answer": ("answer", "answers", "response", "completion", "expected", "antwort", "a"),
+    "source": ("source", "file", "document", "filename", "file name", "quelle"),
+    "split": ("split", "set", "part"),
+    "answerable": ("answerable", "has answer", "has_answer"),
+    "evidence": ("evidence", "quote", "sentence", "support"),
+}
+_SPLITS: dict[str, Split] = {
+    "train": "train", "training": "train", "dev": "dev", "validation": "dev", "valid": "dev", "val": "dev",
+    "test": "test", "held-back": "test", "held back": "test", "heldback": "test", "holdout": "test",
+}  # fmt: skip
+_NO = {"false", "no", "n", "0", "nein", "unanswerable"}
+_YES = {"true", "yes", "y", "1", "ja", "", "answerable"}
+
+
+def guess_columns(headers: Sequence[str]) -> dict[str, str]:
+    """Field to header, for the headers that say what they are; case and blanks do not matter."""
+    clean = {re.sub(r"[\s_]+", " ", h).strip().lower(): h for h in headers}
+    return {
+        field: clean[word]
+        for field, words in COLUMNS.items()
+        for word in [next((w for w in words if w in clean), None)]
+        if word is not None
+    }
+
+
+def read_rows(records: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> tuple[list[Row], list[RowProblem]]:
+    """Rows that can be used and the reasons why others cannot.
+
+    Raises:
+        QuestionError: the column with the questions is not named.
+    """
+    if "question" not in columns:
+        raise QuestionError(
+            "The file has no column with questions.",
+            "Name one column 'question', or choose the column that holds the questions.",
+        )
+    rows: list[Row] = []
+    problems: list[RowProblem] = []
+    for number, record in enumerate(records, start=2):
+        cell = {f: str(record.get(h, "") if record.get(h) is not None else "").strip() for f, h in columns.items()}
+        said = cell.get("answerable", "").lower()
+        split = cell.get("split", "").lower()
+        answer = cell.get("answer", "")
+        if not any(cell.values()):
+            continue
+        if not cell["question"]:
+            problems.append(RowProblem(number, "the question is empty"))
+        elif said not in _NO | _YES:
+            problems.append(RowProblem(number, f"'answerable' says {said!r}; write true or false"))
+        elif split and split not in _SPLITS:
+            problems.append(RowProblem(number, f"'split' says {split!r}; write train, dev or test"))
+        elif not answer and said not in _NO:
+            problems.append(RowProblem(number, "the answer is empty; write it, or put 'false' under 'answerable'"))
+        else:
+            rows.append(
+                Row(number, cell["question"], answer, cell.get("source", ""),
+                    _SPLITS[split] if split else None, said not in _NO, cell.get("evidence", ""))
+            )  # fmt: skip
+    return rows, problems
+
+
+def question_id(question: str, document: str = "") -> str:
+    """A short id that is the same for the same question about the same document."""
+    return hashlib.sha256(f"{document}\n{' '.join(question.lower().split())}".encode()).hexdigest()[:12]
+
+
+def decided(question: Question, status: QuestionStatus, text: str | None = None, answer: str | None = None) -> Question:
+    """The question after a person's decision. Approving changed words makes it "edited" (mended).
+
+    Raises:
+        QuestionError: the question would be empty, or answerable without an answer.
+    """
+    new = replace(question, status=status,
+                  question=(question.question if text is None else text).strip(),
+                  answer=(question.answer if answer is None else answer).strip())  # fmt: skip
+    if new.accepted:
+        if not new.question:
+            raise QuestionError("The question is empty.", "Write it, or reject it.")
+        if new.answerable and not new.answer:
+            raise QuestionError("The answer is empty.", "Write it, or say that your documents do not say.")
+        if (new.question, new.answer) != (question.question, question.answer):
+            new = replace(new, status="edited")
+    return new
+
+
+def tally(questions: Iterable[Question]) -> dict[str, int]:
+    """Counts the pages need: all, checked, accepted, rejected, train, dev, test (accepted only)."""
+    everything = list(questions)
+    accepted = [q for q in everything if q.accepted]
+    counts = {
+        "all": len(everything),
+        "checked": sum(q.status != "proposed" for q in everything),
+        "accepted": len(accepted),
+        "rejected": sum(q.status == "rejected" for q in everything),
+    }
+    counts.update({s: sum(q.split == s for q in accepted) for s in ("train", "dev", "test")})
+    return counts

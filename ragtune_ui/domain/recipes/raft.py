@@ -1,0 +1,160 @@
+"""RAFT: question and passages, the oracle among distractors or withheld, to a grounded answer.
+
+After Zhang et al. 2024 (arXiv 2403.10131), with three changes that later work supports:
+distractors come from the project's own retriever instead of at random (2505.06914,
+2410.05983); passages that also hold the answer are not distractors; where the oracle is
+withheld the target is a refusal instead of the answer, because training answers on passages
+that lack them invites invention (ChatQA, 2401.10225).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+
+from ragtune_ui.domain.examples import Example, Message
+from ragtune_ui.domain.mixes import DatasetMix, Tools
+from ragtune_ui.domain.passages import Chunk
+from ragtune_ui.domain.questions import Question
+
+HARD_RANKS = 12  # distractors are drawn from this many best-ranked passages that are not oracles
+RANDOM_SHARE = 0.25  # of the distractors: drawn from anywhere, so that easy ones are seen too
+
+
+def usable(question: Question) -> bool:
+    """True where a question can become an example: accepted, and proven or known to be unanswerable."""
+    return question.accepted and question.supported
+
+
+def examples(
+    questions: Sequence[Question],
+    chunks: Sequence[Chunk],
+    tools: Tools,
+    mix: DatasetMix,
+    wanted: int,
+    salt: str = "train",
+) -> list[Example]:
+    """``wanted`` examples (fewer where questions or passages do not allow), spread evenly over the questions.
+
+    Every question comes once before any comes twice; each round draws other distractors, another
+    order and, by share, another kind.
+    """
+    asked = [q for q in questions if usable(q)]
+    if not asked or wanted <= 0:
+        return []
+    found = tools.search([q.question for q in asked])
+    pairs = [(round_, n) for round_ in range(mix.variants) for n in range(len(asked))]
+    rng = random.Random(f"{mix.seed}:raft:{salt}")
+    kinds = _kinds(wanted, mix, rng)
+    made: list[Example] = []
+    for round_, n in pairs:
+        if len(made) == wanted:
+            break
+        question = asked[n]
+        each = random.Random(f"{mix.seed}:{salt}:{question.id}:{round_}")
+        kind = kinds[len(made)] if question.answerable else "refusal"
+        example = _example(question, kind, found[n], chunks, tools, mix, each, f"{salt}-{question.id}-{round_}")
+        if example is not None:
+            made.append(example)
+    return made
+
+
+def _kinds(wanted: int, mix: DatasetMix, rng: random.Random) -> list[str]:
+    refusals = round(wanted * mix.withheld / 100)
+    clean = round(wanted * mix.clean / 100)
+    kinds = ["refusal"] * refusals + ["clean"] * clean + ["answer"] * max(0, wanted - refusals - clean)
+    rng.shuffle(kinds)
+    return kinds[:wanted]
+
+
+def _example(
+    question: Question,
+    kind: str,
+    ranked: Sequence[Chunk],
+    chunks: Sequence[Chunk],
+    tools: Tools,
+    mix: DatasetMix,
+    rng: random.Random,
+    id: str,
+) -> Example | None:
+    oracles = question.oracles(chunks)
+    if question.answerable and not oracles:
+        return None
+    oracle = oracles[:1] if kind != "refusal" else []
+    lacking = [c for c in ranked if c.id not in {o.id for o in oracles} and not holds_answer(c, question)]
+    number = 0 if kind == "clean" else mix.distractors + (kind == "refusal")
+    if kind == "answer":
+        number = rng.randint(max(1, mix.distractors - 1), mix.distractors)
+    shown = oracle + _distractors(lacking, chunks, question, oracles, number, rng)
+    if not shown:
+        return None
+    rng.shuffle(shown)
+    if kind == "refusal":
+        target = tools.contract.refusal
+    else:
+        target = tools.contract.target(question.answer, [n for n, c in enumerate(shown, 1) if c in oracle])
+    messages = (*tools.contract.messages(question.question, shown), Message("assistant", target))
+    return Example(
+        id=id,
+        lane="raft",
+        kind=kind,
+        messages=messages,
+        passages=tuple(c.id for c in shown),
+        oracles=tuple(c.id for c in oracle),
+        question=question.id,
+    )
+
+
+def _distractors(
+    hard: Sequence[Chunk],
+    chunks: Sequence[Chunk],
+    question: Question,
+    oracles: Sequence[Chunk],
+    number: int,
+    rng: random.Random,
+) -> list[Chunk]:
+    pool = list(hard[:HARD_RANKS])
+    rng.shuffle(pool)
+    chosen = pool[: number - round(number * RANDOM_SHARE)] if chunks else pool[:number]
+    taken = {c.id for c in chosen} | {o.id for o in oracles}
+    for _ in range(20 * number):
+        if len(chosen) >= number or not chunks:
+            break
+        other = chunks[rng.randrange(len(chunks))]
+        if other.id not in taken and not holds_answer(other, question):
+            chosen.append(other)
+            taken.add(other.id)
+    return chosen
+
+
+def holds_answer(chunk: Chunk, question: Question) -> bool:
+    """True where a passage may answer the question too, so it must not count as a distractor.
+
+    The string test is for answers of two or more words or with a digit (a lone common word
+    stands everywhere); the 4-gram test is ChatQA's, with its bound of 0.1 for "really a distractor".
+    """
+    if not question.answer:
+        return False
+    answer, text = _words(question.answer), _words(chunk.text)
+    telling = len(answer) >= 2 or any(c.isdigit() for c in question.answer)
+    if telling and f" {' '.join(answer)} " in f" {' '.join(text)} ":
+        return True
+    return gram_recall(question.evidence or question.answer, chunk.text) > 0.5 or (
+        len(answer) >= 4 and gram_recall(question.answer, chunk.text) > 0.1
+    )
+
+
+def gram_recall(said: str, text: str, n: int = 4) -> float:
+    """Share of the n-grams of ``said`` that stand in ``text``; 0 where ``said`` is shorter than n words."""
+    words = _words(said)
+    grams = {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+    if not grams:
+        return 0.0
+    source = _words(text)
+    there = {tuple(source[i : i + n]) for i in range(len(source) - n + 1)}
+    return len(grams & there) / len(grams)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())

@@ -1,0 +1,147 @@
+"""Scores: answers, citations, refusals, retrieval, and how sure one can be of a difference."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its 95 % interval, all in percent (0 to 100), differences in points."""
+
+    mean: float
+    low: float
+    high: float
+    n: int = 0
+
+    @property
+    def clear(self) -> bool:
+        """True where the interval leaves out 0 (for differences)."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One model's reply to one held-back question, scored. Shares are 0 to 1."""
+
+    question: str  # question id
+    document: str  # the unit of resampling; for unanswerable questions, the question itself
+    answerable: bool
+    reply: str
+    answer: str  # the reply without citations
+    refused: bool
+    em: float
+    f1: float
+    cited: int  # passages cited
+    cited_right: int  # of these, oracles
+    oracles: int  # oracles among the passages given
+    found: bool  # an oracle was among the passages given
+
+
+def normal(text: str) -> str:
+    """Lower case, without punctuation, articles and doubled blanks (SQuAD's own rule)."""
+    text = "".join(c for c in text.lower() if c not in _PUNCTUATION)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+
+_PUNCTUATION = set(string.punctuation) | set("“”‘’–—…°")
+
+
+def exact_match(said: str, gold: str) -> float:
+    return float(normal(said) == normal(gold))
+
+
+def token_f1(said: str, gold: str) -> float:
+    """Harmonic mean of word precision and recall after ``normal``; 1 where both are empty."""
+    a, b = normal(said).split(), normal(gold).split()
+    if not a or not b:
+        return float(a == b)
+    common = sum((Counter(a) & Counter(b)).values())
+    return 0.0 if common == 0 else 2 * common / (len(a) + len(b))
+
+
+def hit_at(ranks: Sequence[int | None], k: int) -> float:
+    """Share of questions whose first oracle stands at rank ``k`` or better (ranks from 1, None: not found)."""
+    return sum(r is not None and r <= k for r in ranks) / len(ranks) if ranks else 0.0
+
+
+def mrr(ranks: Sequence[int | None], k: int = 10) -> float:
+    """Mean reciprocal rank of the first oracle, 0 beyond ``k``."""
+    return sum(1 / r for r in ranks if r is not None and r <= k) / len(ranks) if ranks else 0.0
+
+
+Ratio = Callable[[Outcome], tuple[float, float]]
+"""A metric as the parts of one fraction: it is the sum of the first over the sum of the second.
+Every metric here has this form, so 10,000 resamples are two matrix products."""
+
+
+def _always(value: Callable[[Outcome], float]) -> Ratio:
+    return lambda o: (value(o), 1.0)
+
+
+METRICS: Mapping[str, Ratio] = {
+    # Over all questions; for an unanswerable one, a refusal counts 1 and all else 0.
+    "em": _always(lambda o: o.em),
+    "f1": _always(lambda o: o.f1),
+    # Of the passages cited in answers, the share that are oracles.
+    "citation_precision": lambda o: (0.0, 0.0) if o.refused else (float(o.cited_right), float(o.cited)),
+    # Of the answerable questions whose oracle was given, the share whose reply cites an oracle.
+    "citation_recall": lambda o: (
+        (float(o.cited_right > 0 and not o.refused), 1.0) if o.answerable and o.found else (0.0, 0.0)
+    ),
+    # Of the refusals, the share on unanswerable questions; of those questions, the share refused.
+    "refusal_precision": lambda o: (float(o.refused and not o.answerable), float(o.refused)),
+    "refusal_recall": lambda o: (float(o.refused and not o.answerable), float(not o.answerable)),
+    "refusal_f1": lambda o: (2.0 * (o.refused and not o.answerable), float(o.refused) + float(not o.answerable)),
+    # Of the answerable questions, the share refused all the same.
+    "over_refusal": lambda o: (float(o.refused and o.answerable), float(o.answerable)),
+}
+
+
+def value_of(outcomes: Sequence[Outcome], metric: Ratio) -> float:
+    """The metric over ``outcomes``, 0 to 1; 0 where nothing counts."""
+    parts = [metric(o) for o in outcomes]
+    below = sum(b for _, b in parts)
+    return sum(a for a, _ in parts) / below if below else 0.0
+
+
+def bootstrap(
+    first: Sequence[Outcome],
+    second: Sequence[Outcome] | None,
+    metric: Ratio,
+    seed: int = 42,
+    resamples: int = 10_000,
+) -> Interval:
+    """Mean and 95 % percentile interval of the metric on ``first``, or of ``second`` minus ``first``.
+
+    Paired: both hold the same questions in the same order. Resampled by document, whole documents
+    with all their questions (science.md 6); where that leaves fewer than five groups, by question,
+    because an interval over three documents would be noise.
+    """
+    if not first:
+        return Interval(0.0, 0.0, 0.0, 0)
+    keys = [o.document for o in first]
+    if len(set(keys)) < 5:
+        keys = [o.question for o in first]
+    group = {key: n for n, key in enumerate(dict.fromkeys(keys))}
+    rows = np.array([group[key] for key in keys])
+    draws = np.random.default_rng(seed).multinomial(len(group), [1 / len(group)] * len(group), size=resamples)
+
+    def drawn(outcomes: Sequence[Outcome]) -> np.ndarray:
+        parts = np.array([metric(o) for o in outcomes], dtype=float)
+        sums = np.stack([np.bincount(rows, parts[:, i], len(group)) for i in (0, 1)])
+        above, below = draws @ sums[0], draws @ sums[1]
+        return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+    mean, samples = value_of(first, metric), drawn(first)
+    if second is not None:
+        mean, samples = value_of(second, metric) - mean, drawn(second) - samples
+    low, high = np.percentile(100 * samples, [2.5, 97.5])
+    return Interval(100 * mean, float(low), float(high), len(first))

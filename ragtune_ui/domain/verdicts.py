@@ -1,0 +1,204 @@
+"""The verdict: four cells, the differences that matter, the checks, one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ragtune_ui.domain.contract import Contract
+from ragtune_ui.domain.passages import Chunk
+from ragtune_ui.domain.questions import Question
+from ragtune_ui.domain.scores import METRICS, Interval, Outcome, bootstrap, exact_match, token_f1
+
+Cell = Literal["base", "base_rag", "tuned", "tuned_rag"]
+CELLS: tuple[Cell, ...] = ("base", "base_rag", "tuned", "tuned_rag")
+Mark = Literal["good", "care", "bad"]
+Decision = Literal["use", "careful", "no difference", "do not use", "not enough"]
+LEAST_QUESTIONS = 20  # below it no judgement; the interval of a share would be wider than +-22 points
+OVER_REFUSAL_BOUND = 10.0  # percent of answerable questions refused although the passage was there
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of "checks before you rely on it"."""
+
+    mark: Mark
+    label: str
+    figure: str
+
+
+@dataclass(frozen=True)
+class Miss:
+    """One held-back question the tuned model got wrong, with the likely cause and what to do."""
+
+    question: str
+    expected: str
+    said: str
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The result of measuring one run. Intervals are percent; differences are tuned_rag minus base_rag."""
+
+    id: str
+    run: str
+    decision: Decision
+    headline: str
+    sentence: str
+    n: int
+    cells: dict[str, dict[str, Interval]]  # cell -> metric -> interval
+    difference: dict[str, Interval]
+    retrieval: dict[str, float]  # hit@1, hit@3, hit@5, mrr: 0 to 1
+    checks: tuple[Check, ...]
+    misses: tuple[Miss, ...]
+    made: str = ""
+    seconds: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+
+def judge_reply(question: Question, reply: str, passages: Sequence[Chunk], contract: Contract) -> Outcome:
+    """One reply scored against its question and the passages the model was given (none: closed book)."""
+    answer = contract.read(reply)
+    oracles = {o.id for o in question.oracles(passages)}
+    cited = [passages[n - 1].id if 1 <= n <= len(passages) else "" for n in answer.citations]
+    if question.answerable:
+        em = 0.0 if answer.refused else exact_match(answer.text, question.answer)
+        f1 = 0.0 if answer.refused else token_f1(answer.text, question.answer)
+    else:
+        em = f1 = float(answer.refused)
+    return Outcome(
+        question=question.id,
+        document=question.document or question.id,
+        answerable=question.answerable,
+        reply=reply,
+        answer=answer.text,
+        refused=answer.refused,
+        em=em,
+        f1=f1,
+        cited=len(cited),
+        cited_right=sum(c in oracles for c in cited),
+        oracles=len(oracles),
+        found=bool(oracles),
+    )
+
+
+def judge(
+    id: str,
+    run: str,
+    questions: Sequence[Question],
+    outcomes: Mapping[str, Sequence[Outcome]],
+    retrieval: Mapping[str, float],
+    leaked: int,
+    made: str = "",
+    seconds: float = 0.0,
+) -> Verdict:
+    """The verdict over the four cells; ``outcomes`` hold the same questions in the same order.
+
+    ``leaked`` is how many of the held-back questions stand in the training examples.
+    """
+    cells = {
+        cell: {name: bootstrap(outcomes[cell], None, metric) for name, metric in METRICS.items()} for cell in CELLS
+    }
+    difference = {
+        name: bootstrap(outcomes["base_rag"], outcomes["tuned_rag"], metric) for name, metric in METRICS.items()
+    }
+    checks = _checks(difference, cells, retrieval, leaked, len(questions))
+    decision, headline, sentence = _say(difference, checks, len(questions))
+    return Verdict(
+        id=id,
+        run=run,
+        decision=decision,
+        headline=headline,
+        sentence=sentence,
+        n=len(questions),
+        cells=cells,
+        difference=difference,
+        retrieval=dict(retrieval),
+        checks=checks,
+        misses=tuple(_misses(questions, outcomes["tuned_rag"])),
+        made=made,
+        seconds=seconds,
+    )
+
+
+def _checks(
+    difference: Mapping[str, Interval],
+    cells: Mapping[str, Mapping[str, Interval]],
+    retrieval: Mapping[str, float],
+    leaked: int,
+    n: int,
+) -> tuple[Check, ...]:
+    gain, tuned = difference["f1"], cells["tuned_rag"]
+    over = tuned["over_refusal"].mean
+    hit = 100 * retrieval.get("hit@k", 0.0)
+    cites = tuned["citation_precision"].mean
+    return (
+        Check(
+            "good" if gain.low > 0 else "bad" if gain.high < 0 else "care",
+            "Better than the original on held-back questions",
+            f"{signed(gain.mean)} points",
+        ),
+        Check("good" if leaked == 0 else "bad", "No held-back question was seen in training", f"{leaked} of {n}"),
+        Check(
+            "good" if over <= OVER_REFUSAL_BOUND else "bad",
+            "Does not say “your documents do not say” when they do",
+            f"{over:.0f} % wrongly refused",
+        ),
+        Check("good" if cites >= 80 else "care", "The passages it names prove the answer", f"{cites:.0f} % right"),
+        Check("good" if hit >= 80 else "care", "Search finds the right passage", f"{hit:.0f} % of questions"),
+    )
+
+
+def _say(difference: Mapping[str, Interval], checks: Sequence[Check], n: int) -> tuple[Decision, str, str]:
+    gain = difference["f1"]
+    spread = f"{signed(gain.mean)} points of answer overlap (F1), 95 % sure between {signed(gain.low)} and {signed(gain.high)}"
+    if n < LEAST_QUESTIONS:
+        return (
+            "not enough",
+            "Not enough to say.",
+            f"{n} held-back questions of at least {LEAST_QUESTIONS} that are needed. Approve more, then measure again.",
+        )
+    if gain.high < 0:
+        return "do not use", "Training made it worse. Do not use this model; keep the original.", f"{spread}."
+    if gain.low <= 0:
+        return (
+            "no difference",
+            "No clear difference. Keep the original model.",
+            f"{spread}: the range includes zero, so chance alone could explain it.",
+        )
+    red = [c for c in checks if c.mark == "bad"]
+    if red:
+        return (
+            "careful",
+            "Training helped, but do not rely on it yet.",
+            f"{spread}. First look at: {red[0].label.lower()} ({red[0].figure}).",
+        )
+    refusals = difference["refusal_f1"]
+    silent = " It now admits when your documents are silent." if refusals.low > 0 else ""
+    return "use", "Training helped. You can use this model for questions about these documents.", f"{spread}.{silent}"
+
+
+def _misses(questions: Sequence[Question], outcomes: Sequence[Outcome]) -> list[Miss]:
+    found = []
+    for question, outcome in zip(questions, outcomes, strict=True):
+        if outcome.f1 >= 0.5:
+            continue
+        if not question.answerable:
+            cause, remedy = "answered although the documents are silent", "raise the share of “your documents do not say”"
+        elif not outcome.found:
+            cause, remedy = "the passage was not found", "mend the search on the Passages page"
+        elif outcome.refused:
+            cause, remedy = "found, but it said the documents are silent", "lower the share of “your documents do not say”"
+        else:
+            cause, remedy = "found, but not used well", "approve more questions of this kind and train again"
+        found.append(Miss(question.question, question.answer, outcome.reply, cause, remedy))
+    return found
+
+
+def signed(points: float) -> str:
+    """``+12`` or ``−3``, with a real minus sign."""
+    rounded = round(points)
+    return f"+{rounded}" if rounded > 0 else f"−{abs(rounded)}" if rounded < 0 else "0"

@@ -1,0 +1,1 @@
+"""Doers: one heavy library each, behind the ports of ``domain.ports``."""

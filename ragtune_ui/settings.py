@@ -1,0 +1,30 @@
+"""Settings: read once from the environment and the command line, then passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are and what is allowed."""
+
+    home: Path  # projects live here
+    assets: Path  # what came with the program: sample, models, help
+    presets: Path
+    network: bool = False  # downloads may be asked for
+    file_limit: int = 200 * 1024 * 1024  # bytes of one uploaded file
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], home: str | None = None) -> Settings:
+        """Settings of this start; ``home`` (the --home option) wins over ``RAGTUNE_HOME``."""
+        root = Path(__file__).resolve().parent.parent
+        chosen = home or environ.get("RAGTUNE_HOME") or "~/RAGTune"
+        return cls(
+            home=Path(chosen).expanduser().absolute(),
+            assets=root / "assets",
+            presets=root / "presets",
+            network=environ.get("RAGTUNE_NETWORK", "").lower() in ("1", "on", "true", "yes"),
+        )

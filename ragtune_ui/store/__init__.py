@@ -1,0 +1,1 @@
+"""Shelves: folders to nouns and back. What is written here survives a crash."""

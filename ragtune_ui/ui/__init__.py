@@ -1,0 +1,1 @@
+"""Faces: the only Gradio and Plotly."""
