@@ -70,4 +70,4 @@ def _heading(chunk: Chunk) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower().replace("don't", "do not")))
+    return " ".join(re.findall(r"\w+", text.lower().replace("’", "'").replace("don't", "do not")))

@@ -93,8 +93,9 @@ def choose_held_back(documents: list[Document], share: float = 0.2) -> list[str]
         return []
     budget, held, chosen = share * sum(d.words for d in ready), 0, []
     for document in ready:
-        if chosen and held + document.words > budget:
-            continue
-        chosen.append(document.id)
-        held += document.words
-    return chosen[: max(1, len(ready) // 2)]
+        if held + document.words <= budget:
+            chosen.append(document.id)
+            held += document.words
+    if not chosen:  # every document is larger than the share: the smallest comes nearest
+        chosen = [min(ready, key=lambda d: d.words).id]
+    return chosen[: len(ready) // 2]

@@ -25,7 +25,7 @@ class ProjectError(RagtuneError):
 
 
 class DocumentError(RagtuneError):
-    """A file could not be read. ``status`` is the word its row shows (see ``documents.STATUSES``)."""
+    """A file could not be read. ``status`` is the word its row shows (see ``documents.Status``)."""
 
     def __init__(self, happened: str, remedy: str = "", details: str = "", status: str = "unreadable") -> None:
         super().__init__(happened, remedy, details)

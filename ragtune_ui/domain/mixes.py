@@ -59,9 +59,9 @@ class DatasetMix:
 def split_exactly(total: int, shares: Mapping[Lane, int]) -> dict[Lane, int]:
     """Whole counts in the ratio of ``shares`` that sum to ``total`` (largest remainder; ties go by order)."""
     weight = sum(shares.values())
-    exact = {lane: total * share / weight for lane, share in shares.items()}
-    counts = {lane: int(value) for lane, value in exact.items()}
-    by_remainder = sorted(shares, key=lambda lane: (counts[lane] - exact[lane], LANES.index(lane)))
+    # Whole numbers throughout: as floats, 1.4 and 8.4 have different remainders and the tie goes wrong.
+    counts = {lane: total * share // weight for lane, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda lane: (-(total * shares[lane] % weight), LANES.index(lane)))
     for lane in by_remainder[: total - sum(counts.values())]:
         counts[lane] += 1
     return counts

@@ -59,7 +59,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Judgement:
-    """"This answers it" or "Not this", said by a person about one passage and question."""
+    """ "This answers it" or "Not this", said by a person about one passage and question."""
 
     question: str
     document: str
@@ -83,8 +83,11 @@ def covering(chunks: Sequence[Chunk], document: str, start: int, end: int) -> li
 
 _WORDS = re.compile(r"\w+", re.UNICODE)
 _SMALL = frozenset(
-    "a an and are as at be by can do does for from has have how i if in is it its many may much must of on or "
-    "should that the their then there this to was were what when where which who whom whose why will with you your".split()
+    re.findall(
+        r"\w+",
+        "a an and are as at be by can do does for from has have how i if in is it its many may much must of on or "
+        "should that the their then there this to was were what when where which who whom whose why will with you your",
+    )
 )
 
 
@@ -116,7 +119,7 @@ def find_span(text: str, wanted: str) -> tuple[int, int] | None:
 
 def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
     """The sentence, list item or line that holds a span."""
-    before = [m.end() for m in re.finditer(r"(?<=[.!?])\s+|\n\s*(?:[-*|]\s*)?", text[:start])]
+    before = [m.end() for m in re.finditer(r"[ \t]*\n\s*(?:[-*|]\s*)?|(?<=[.!?])\s+", text[:start])]
     left = before[-1] if before else 0
     after = re.search(r"(?<=[.!?])\s|\n", text[max(start, end - 1) :])
     right = max(start, end - 1) + after.start() if after else len(text)

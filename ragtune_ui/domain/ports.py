@@ -119,12 +119,6 @@ class Speaker(Protocol):
         """Give the memory back."""
 
 
-class Trainer(Protocol):
-    def command(self, run: Path) -> list[str]:
-        """The command line of the worker process that trains the run in this folder (it reads
-        ``run/sheet.json``, a plans.RunSheet, and appends to ``run/events.jsonl``)."""
-
-
 class Exporter(Protocol):
     def export(
         self, run: Path, model: Path, to: Path, contract: Contract, parts: Sequence[str],
@@ -145,5 +139,5 @@ class Engines:
     writer: Callable[[], Writer]
     catalog: Callable[[], Catalog]
     speaker: Callable[[Path, Path | None], Speaker]  # model folder, adapter folder
-    trainer: Callable[[], Trainer]
+    worker: Callable[[Path], list[str]]  # run folder -> command line of the process that trains it
     exporter: Callable[[], Exporter]

@@ -107,7 +107,9 @@ def guess_columns(headers: Sequence[str]) -> dict[str, str]:
     }
 
 
-def read_rows(records: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> tuple[list[Row], list[RowProblem]]:
+def read_rows(
+    records: Iterable[Mapping[str, object]], columns: Mapping[str, str]
+) -> tuple[list[Row], list[RowProblem]]:
     """Rows that can be used and the reasons why others cannot.
 
     Raises:

@@ -61,7 +61,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise RecordError(f"{where} should be a list.")
-        return tuple(_value(inner[0], item, f"{where}[{n}]") for n, item in enumerate(value))
+        if inner[-1] is not Ellipsis and len(inner) != len(value):
+            raise RecordError(f"{where} should be a list of {len(inner)}.")
+        kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        return tuple(_value(kinds[n], item, f"{where}[{n}]") for n, item in enumerate(value))
     if origin is dict:
         if not isinstance(value, dict):
             raise RecordError(f"{where} should be a table of named values.")
@@ -69,6 +72,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if origin is typing.Literal:
         if value not in inner:
             raise RecordError(f"{where} is {value!r}; it must be one of {', '.join(map(str, inner))}.")
+        return value
+    if hint is Any:
         return value
     if dataclasses.is_dataclass(hint):
         return from_record(typing.cast(type[Any], hint), value, where)

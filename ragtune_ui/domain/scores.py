@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 
-
 @dataclass(frozen=True)
 class Interval:
     """A mean with its 95 % interval, all in percent (0 to 100), differences in points."""
@@ -138,7 +137,8 @@ def bootstrap(
         parts = np.array([metric(o) for o in outcomes], dtype=float)
         sums = np.stack([np.bincount(rows, parts[:, i], len(group)) for i in (0, 1)])
         above, below = draws @ sums[0], draws @ sums[1]
-        return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+        ratios: np.ndarray = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+        return ratios
 
     mean, samples = value_of(first, metric), drawn(first)
     if second is not None:

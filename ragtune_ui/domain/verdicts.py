@@ -99,7 +99,7 @@ def judge(
 
     ``leaked`` is how many of the held-back questions stand in the training examples.
     """
-    cells = {
+    cells: dict[str, dict[str, Interval]] = {
         cell: {name: bootstrap(outcomes[cell], None, metric) for name, metric in METRICS.items()} for cell in CELLS
     }
     difference = {
@@ -154,7 +154,8 @@ def _checks(
 
 def _say(difference: Mapping[str, Interval], checks: Sequence[Check], n: int) -> tuple[Decision, str, str]:
     gain = difference["f1"]
-    spread = f"{signed(gain.mean)} points of answer overlap (F1), 95 % sure between {signed(gain.low)} and {signed(gain.high)}"
+    between = f"95 % sure between {signed(gain.low)} and {signed(gain.high)}"
+    spread = f"{signed(gain.mean)} points of answer overlap (F1), {between}"
     if n < LEAST_QUESTIONS:
         return (
             "not enough",
@@ -187,11 +188,17 @@ def _misses(questions: Sequence[Question], outcomes: Sequence[Outcome]) -> list[
         if outcome.f1 >= 0.5:
             continue
         if not question.answerable:
-            cause, remedy = "answered although the documents are silent", "raise the share of “your documents do not say”"
+            cause, remedy = (
+                "answered although the documents are silent",
+                "raise the share of “your documents do not say”",
+            )
         elif not outcome.found:
             cause, remedy = "the passage was not found", "mend the search on the Passages page"
         elif outcome.refused:
-            cause, remedy = "found, but it said the documents are silent", "lower the share of “your documents do not say”"
+            cause, remedy = (
+                "found, but it said the documents are silent",
+                "lower the share of “your documents do not say”",
+            )
         else:
             cause, remedy = "found, but not used well", "approve more questions of this kind and train again"
         found.append(Miss(question.question, question.answer, outcome.reply, cause, remedy))

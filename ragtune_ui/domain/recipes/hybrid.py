@@ -17,7 +17,7 @@ def examples(prompts: Sequence[PlainPrompt], tools: Tools, mix: DatasetMix, want
     """``wanted`` plain examples; prompts are drawn without repeats in an order fixed by the seed."""
     order = sorted(prompts, key=lambda p: p.id)
     random.Random(f"{mix.seed}:plain").shuffle(order)
-    made = []
+    made: list[Example] = []
     for prompt in order:
         if len(made) == wanted:
             break

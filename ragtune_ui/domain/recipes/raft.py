@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from ragtune_ui.domain.examples import Example, Message
 from ragtune_ui.domain.mixes import DatasetMix, Tools
-from ragtune_ui.domain.passages import Chunk
+from ragtune_ui.domain.passages import Chunk, overlaps
 from ragtune_ui.domain.questions import Question
 
 HARD_RANKS = 12  # distractors are drawn from this many best-ranked passages that are not oracles
@@ -43,7 +43,8 @@ def examples(
     asked = [q for q in questions if usable(q)]
     if not asked or wanted <= 0:
         return []
-    found = tools.search([q.question for q in asked])
+    known = {c.id for c in chunks}  # the search may see held-back documents; examples must not
+    found = [[c for c in ranked if c.id in known] for ranked in tools.search([q.question for q in asked])]
     pairs = [(round_, n) for round_ in range(mix.variants) for n in range(len(asked))]
     rng = random.Random(f"{mix.seed}:raft:{salt}")
     kinds = _kinds(wanted, mix, rng)
@@ -136,6 +137,8 @@ def holds_answer(chunk: Chunk, question: Question) -> bool:
     """
     if not question.answer:
         return False
+    if question.evidence and overlaps(chunk, question.document, question.start, question.end):
+        return True  # a piece of the evidence, cut by the edge of a passage
     answer, text = _words(question.answer), _words(chunk.text)
     telling = len(answer) >= 2 or any(c.isdigit() for c in question.answer)
     if telling and f" {' '.join(answer)} " in f" {' '.join(text)} ":

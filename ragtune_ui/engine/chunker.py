@@ -1,0 +1,245 @@
+"""Chunker: documents cut along their headings into passages of so many word pieces."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ragtune_ui.domain.documents import PAGE_BREAK, Document
+from ragtune_ui.domain.errors import PassageError
+from ragtune_ui.domain.passages import Chunk, ChunkSettings
+
+SMALLEST = 32  # word pieces a passage must be allowed to hold
+TINY = 24  # word pieces; a smaller section joins its neighbour where both fit
+SCANT = 20  # characters of words without headings; less is no passage
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A heading with what follows it up to the next one, on one page; offsets in the document."""
+
+    start: int
+    end: int
+    path: tuple[str, ...]
+    body: bool  # holds words besides headings
+
+
+class PassageChunker:
+    """Cuts along headings, then along paragraphs, sentences and words (``ports.Chunker``).
+
+    ``tokenizer_file`` is the embedder's ``tokenizer.json``: sizes are counted in its word pieces.
+    Passages never cross a page, so that the page a citation names is the page it stands on.
+    """
+
+    def __init__(self, tokenizer_file: Path) -> None:
+        self._tokenizer_file = tokenizer_file
+        self._tokenizer: Any = None
+        self._splitters: dict[tuple[int, int], Any] = {}
+        self._lock = threading.Lock()
+
+    def cut(self, document: Document, text: str, settings: ChunkSettings) -> list[Chunk]:
+        """Passages in reading order; each one's text is ``text[start:end]``.
+
+        Raises:
+            PassageError: the settings leave no room for a passage.
+        """
+        _check(settings)
+        with self._lock:
+            spans = [span for page in self._pages(document, text) for span in self._page(text, page, settings)]
+        kept = [s for s in spans if _words(text[s[0] : s[1]]) >= SCANT] or [s for s in spans if text[s[0] : s[1]]]
+        return [_chunk(document, text, *span) for span in kept]
+
+    def _pages(self, document: Document, text: str) -> Iterator[list[_Section]]:
+        """The sections of each page; headings carry over to the pages after theirs."""
+        stack: list[tuple[int, str]] = []
+        starts = [s for s in (document.page_starts or (0,)) if s < len(text)] or [0]
+        for start, following in zip(starts, [*starts[1:], len(text) + len(PAGE_BREAK)], strict=True):
+            yield _sections(text, start, max(start, following - len(PAGE_BREAK)), stack)
+
+    def _page(
+        self, text: str, sections: list[_Section], settings: ChunkSettings
+    ) -> Iterator[tuple[int, int, tuple[str, ...], int]]:
+        """(start, end, heading path, word pieces) of the passages of one page."""
+        if not sections:
+            return
+        first, last = sections[0].start, sections[-1].end
+        pieces = self._piece_starts(text[first:last])
+
+        def count(start: int, end: int) -> int:
+            return bisect_left(pieces, end - first) - bisect_left(pieces, start - first)
+
+        for section in _joined(sections, count, settings.size):
+            size = count(section.start, section.end)
+            if size <= settings.size:
+                spans = [(section.start, section.end)]
+            else:
+                spans = _rejoined(text, self._split(text, section, size, settings), count, settings.size)
+            for start, end in spans:
+                start, end = _stripped(text, start, end)
+                if start < end:
+                    yield start, end, section.path, count(start, end)
+
+    def _split(self, text: str, section: _Section, size: int, settings: ChunkSettings) -> list[tuple[int, int]]:
+        """Even pieces of a section that is too long: 170 word pieces become 2 x 85, not 160 + 10."""
+        parts = -(-(size - settings.overlap) // (settings.size - settings.overlap))
+        room = min(settings.size, 8 * (-(-size // parts) // 8 + 2) + settings.overlap)
+        pieces = self._splitter(room, settings.overlap).chunk_indices(text[section.start : section.end])
+        return [(section.start + at, section.start + at + len(piece)) for at, piece in pieces]
+
+    def _piece_starts(self, text: str) -> list[int]:
+        """Character offsets at which word pieces start, ascending."""
+        self._load()
+        return [start for start, _ in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+
+    def _splitter(self, size: int, overlap: int) -> Any:
+        from semantic_text_splitter import MarkdownSplitter
+
+        self._load()
+        key = (size, overlap)
+        if key not in self._splitters:
+            self._splitters[key] = MarkdownSplitter.from_huggingface_tokenizer(self._tokenizer, size, overlap=overlap)
+        return self._splitters[key]
+
+    def _load(self) -> None:
+        if self._tokenizer is None:
+            from tokenizers import Tokenizer
+
+            self._tokenizer = Tokenizer.from_file(str(self._tokenizer_file))
+            # Long texts would be counted short.
+            self._tokenizer.no_truncation()
+            self._tokenizer.no_padding()
+
+
+def _check(settings: ChunkSettings) -> None:
+    if settings.size < SMALLEST:
+        raise PassageError(f"A passage of {settings.size} word pieces is too small.", f"Choose {SMALLEST} or more.")
+    if not 0 <= settings.overlap <= settings.size // 2:
+        raise PassageError(
+            f"An overlap of {settings.overlap} word pieces does not fit passages of {settings.size}.",
+            f"Choose an overlap from 0 to {settings.size // 2}.",
+        )
+
+
+def _chunk(document: Document, text: str, start: int, end: int, path: tuple[str, ...], tokens: int) -> Chunk:
+    piece = text[start:end]
+    digest = hashlib.sha256(f"{document.id}\n{start}\n{end}\n{piece}".encode()).hexdigest()
+    return Chunk(
+        id=digest[:16],
+        document=document.id,
+        title=document.name,
+        page=document.page_at(start),
+        heading=path,
+        start=start,
+        end=end,
+        text=piece,
+        tokens=tokens,
+    )
+
+
+def _joined(sections: list[_Section], count: Any, size: int) -> list[_Section]:
+    """Sections after bare headings went to what follows them and tiny sections to a neighbour."""
+    led: list[_Section] = []
+    for section in sections:
+        if led and not led[-1].body:
+            section = replace(section, start=led.pop().start)
+        led.append(section)
+    joined: list[_Section] = []
+    for section in led:
+        before = joined[-1] if joined else None
+        tiny = not section.body or count(section.start, section.end) < TINY
+        if before and count(before.start, section.end) <= size:
+            if tiny:
+                joined[-1] = replace(before, end=section.end, body=before.body or section.body)
+                continue
+            # A tiny opening, such as a line under the title, goes with the section after it.
+            if len(joined) == 1 and count(before.start, before.end) < TINY:
+                joined[-1] = replace(section, start=before.start)
+                continue
+        joined.append(section)
+    return joined
+
+
+def _rejoined(text: str, spans: list[tuple[int, int]], count: Any, size: int) -> list[tuple[int, int]]:
+    """The pieces of a section, bare headings put before what they head and tiny rests after what they end."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        before = joined[-1] if joined else None
+        if before and count(before[0], end) <= size:
+            lonely = not _words(text[before[0] : before[1]]) or count(*before) < TINY
+            if lonely or count(start, end) < TINY:
+                joined[-1] = (before[0], end)
+                continue
+        joined.append((start, end))
+    return joined
+
+
+_ATX = re.compile(r"[ ]{0,3}(#{1,6})(?:[ \t]+(.*?))?[ \t]*#*[ \t]*$")
+_UNDERLINE = re.compile(r"[ ]{0,3}(=+|-{3,})[ \t]*$")
+_FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
+_NO_TITLE = re.compile(r"[ ]{0,3}(?:[-*+>|#]|\d+[.)]\s|$)")
+
+
+def _sections(text: str, start: int, end: int, stack: list[tuple[int, str]]) -> list[_Section]:
+    """The sections of ``text[start:end]``; ``stack`` holds the open headings and is brought up to date."""
+    sections: list[_Section] = []
+    at, path, body = start, tuple(title for _, title in stack), False
+    for offset, level, title in _headings(text[start:end]):
+        offset += start
+        if text[at:offset].strip():
+            sections.append(_Section(at, offset, path, body or _has_body(text[at:offset])))
+        while stack and stack[-1][0] >= level:
+            stack.pop()
+        stack.append((level, title))
+        at, path = offset, tuple(name for _, name in stack)
+    if text[at:end].strip():
+        sections.append(_Section(at, end, path, _has_body(text[at:end])))
+    return sections
+
+
+def _headings(text: str) -> Iterator[tuple[int, int, str]]:
+    """(offset, level, plain title) of each heading outside code blocks."""
+    offset, fence, before, before_at = 0, "", "", 0
+    for line in text.splitlines(keepends=True):
+        bare = line.rstrip("\r\n")
+        mark = _FENCE.match(bare)
+        if fence:
+            if mark and mark.group(1).startswith(fence) and not bare[mark.end() :].strip():
+                fence = ""
+        elif mark:
+            fence = mark.group(1)
+        elif (found := _ATX.match(bare)) and _plain(found.group(2) or ""):
+            yield offset, len(found.group(1)), _plain(found.group(2))
+        elif (found := _UNDERLINE.match(bare)) and not _NO_TITLE.match(before) and len(before) < 120:
+            yield before_at, 1 if found.group(1)[0] == "=" else 2, _plain(before)
+        before, before_at = ("" if fence else bare), offset
+        offset += len(line)
+
+
+def _plain(title: str) -> str:
+    """A heading without Markdown marks: links keep their words, anchors go."""
+    title = re.sub(r"\s*\{[#:.][^}]*\}\s*$", "", title)
+    title = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title)
+    return " ".join(re.sub(r"[*`]|(?<!\w)_|_(?!\w)", "", title).split())
+
+
+def _has_body(text: str) -> bool:
+    return _words(text) > 0
+
+
+def _words(text: str) -> int:
+    """Characters of words and numbers, headings and marks left out."""
+    lines = text.splitlines()
+    kept = (line for n, line in enumerate(lines)
+            if not _ATX.match(line) and not (n + 1 < len(lines) and re.fullmatch(r"=+\s*", lines[n + 1])))  # fmt: skip
+    return sum(len(word) for line in kept for word in re.findall(r"\w+", line))
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))

@@ -1,0 +1,116 @@
+"""Models: loaded from a folder, never from elsewhere, with nothing in them that could run."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ragtune_ui.domain.errors import ModelError
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model folder.
+
+    Raises:
+        ModelError: there is none that can be read.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    except Exception as error:
+        raise ModelError(
+            "The model's tokenizer could not be read.",
+            "Copy the model's folder again, with all its files.",
+            f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def load_model(folder: Path, dtype: str) -> Any:
+    """The causal language model of a folder, in evaluation mode, in "float32" or "bfloat16".
+
+    Raises:
+        ModelError: it is not here, incomplete, or needs code that RAGTune does not run.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+            dtype=getattr(torch, dtype),
+        )
+    except MemoryError as error:
+        raise ModelError(
+            "There is not enough memory to load the model.", "Close other programs, or choose a smaller model."
+        ) from error
+    except Exception as error:
+        raise ModelError(
+            "The model could not be loaded.",
+            "Choose another model, or copy its folder again with all its files.",
+            f"{type(error).__name__}: {error}",
+        ) from error
+    return model.eval().to(device())
+
+
+def device() -> str:
+    """The device to compute on: "cuda" where there is one, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def positions_of(model: Any) -> int:
+    """The longest prompt and answer together, in tokens."""
+    config = model.config.get_text_config()
+    return int(getattr(config, "max_position_embeddings", None) or 2048)
+
+
+def halves(model: Any) -> tuple[Any, Callable[[Any], Any]] | None:
+    """The model as (body, head): ids to hidden states, hidden states to logits.
+
+    Lets a caller pay for the vocabulary only at the positions it needs. None for a model whose
+    two halves do not give what the whole gives (extra scaling, another layout): tried, not guessed.
+    """
+    import torch
+
+    body = getattr(model, model.base_model_prefix, None)
+    head = getattr(model, "lm_head", None) or getattr(model, "cls", None)
+    if body is None or head is None:
+        return None
+    was_training = model.training
+    model.eval()
+    probe = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]], device=next(model.parameters()).device)
+    probe = probe % model.config.get_text_config().vocab_size
+    try:
+        with torch.no_grad():
+            whole = model(input_ids=probe, use_cache=False).logits
+            parts = head(body(input_ids=probe, use_cache=False).last_hidden_state)
+        same = whole.shape == parts.shape and torch.allclose(whole.float(), parts.float(), rtol=1e-3, atol=1e-3)
+    except (TypeError, AttributeError, RuntimeError):
+        same = False
+    finally:
+        model.train(was_training)
+    return (body, head) if same else None
+
+
+def accepts(model: Any, name: str) -> bool:
+    """True where the model's call knows an argument."""
+    return name in inspect.signature(model.forward).parameters
+
+
+@contextmanager
+def without_known_notices() -> Iterator[None]:
+    """Silences what peft and transformers say to each other's developers, and nothing else."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        yield

@@ -1,0 +1,264 @@
+"""The trainer: examples and a plan to an adapter, as a loop that can be stopped and gone on with.
+
+Everything durable is handed in: where events go, how a folder is published, when to stop. The
+run's course is a function of its sheet: the order of the examples, the dropout and the rate
+follow from the seed and the step, so a run that was stopped and resumed ends, on a CPU, with
+the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ragtune_ui.domain.errors import TrainingError
+from ragtune_ui.domain.examples import Example
+from ragtune_ui.domain.plans import RunSheet, Stage, rate_at, stages
+from ragtune_ui.domain.records import from_record
+from ragtune_ui.engine import checkpoints
+from ragtune_ui.engine.checkpoints import Position, Publish
+from ragtune_ui.engine.learner import Learner, Pace, Row, calibrate
+from ragtune_ui.engine.models import load_tokenizer, positions_of
+from ragtune_ui.engine.tokens import encode
+
+SKIPS = 3  # steps in a row whose loss may fail to be a number
+UNSEEN = 32  # unseen examples of a check, at most: it must not cost more than it tells
+
+Emit = Callable[..., None]
+
+
+class ProcessTrainer:
+    """Trains in a process of its own (the Trainer port): a crash takes the worker, not the window."""
+
+    def command(self, run: Path) -> list[str]:
+        return [sys.executable, "-m", "ragtune_ui.worker", str(run)]
+
+
+def train(
+    run: Path,
+    sheet: RunSheet,
+    emit: Emit,
+    should_stop: Callable[[], bool],
+    publish: Publish,
+    verified: Callable[[Path], bool],
+    pace: Pace | None = None,
+) -> None:
+    """Train the run in a folder, from its newest complete checkpoint if there is one.
+
+    Leaves ``run/adapter`` in peft's format, checkpoints under ``run/checkpoints`` and these events:
+    started, stage, step, check, checkpoint, result, finished or stopped (domain/runs.py).
+
+    Raises:
+        TrainingError: nothing to train on, a loss that is not a number, too little memory, or a
+            checkpoint made from something else. ModelError: the model cannot be loaded.
+        OSError: the disk is full.
+    """
+    _Run(run, sheet, emit, publish, verified, pace).go(should_stop)
+
+
+class _Run:
+    """One run in the making: the learner, where it stands, and what it says about itself."""
+
+    def __init__(
+        self,
+        folder: Path,
+        sheet: RunSheet,
+        emit: Emit,
+        publish: Publish,
+        verified: Callable[[Path], bool],
+        pace: Pace | None,
+    ) -> None:
+        self.folder, self.sheet, self.plan = folder, sheet, sheet.plan
+        self.emit, self.publish, self.verified = emit, publish, verified
+        self.fingerprint = checkpoints.fingerprint(sheet)
+        found = checkpoints.latest(folder, self.fingerprint, verified)
+        self.at = found[1] if found else Position(fingerprint=self.fingerprint, pace=pace or calibrate())
+        self.saved_in = found[0] if found else None
+        self.best: dict[str, Any] | None = None
+
+    def go(self, should_stop: Callable[[], bool]) -> None:
+        self._prepare()
+        resumed = {"resumed": self.at.step} if self.saved_in else {}
+        self.emit("started", pid=os.getpid(), total=self.total, **resumed)
+        if self.saved_in is None:
+            self._check()
+        first = 0
+        for stage in self.stages:
+            if self.at.step < first + stage.steps:
+                self.emit("stage", name=stage.name, steps=stage.steps)
+                if not self._stage(stage, first, should_stop):
+                    break
+            first += stage.steps
+        self._close()
+
+    def _prepare(self) -> None:
+        """Read and tokenize the examples, load the model, take up a checkpoint."""
+        data, tokenizer = Path(self.sheet.dataset_folder), load_tokenizer(Path(self.sheet.model_folder))
+        self.learner = Learner(Path(self.sheet.model_folder), self.plan, self.at.pace)
+        length = min(self.plan.max_length, positions_of(self.learner.base))
+        examples, rows, self.left_out = _tokenized(data / "examples.jsonl", tokenizer, length)
+        _, unseen, _ = _tokenized(data / "dev.jsonl", tokenizer, length)
+        self.unseen = sorted(unseen, key=lambda row: _rank(self.plan.seed, "unseen", row.id))[:UNSEEN]
+        self.stages = stages(self.plan, examples, self.sheet.order)
+        self.total = sum(stage.steps for stage in self.stages)
+        reading = {e.id for e in examples if e.lane == "dap"} if self.sheet.order == "dap first" else set()
+        self.rows = {
+            "reading": [row for row in rows if row.id in reading],
+            "tuning": [row for row in rows if row.id not in reading],
+        }
+        self.ended = ""
+        if self.saved_in is not None:
+            starts = [sum(s.steps for s in self.stages[:n]) for n in range(len(self.stages))]
+            self.best = checkpoints.load(self.saved_in, self.learner, fresh=self.at.step in starts)
+
+    def _stage(self, stage: Stage, first: int, should_stop: Callable[[], bool]) -> bool:
+        """Train one stage to its end; False where the run ends before it."""
+        rows = self.rows[stage.name]
+        if self.at.step == first:
+            self.learner.restart()
+        while self.at.step < first + stage.steps:
+            if should_stop():
+                self.ended = f"Stopped at step {self.at.step:,} of {self.total:,}; it can go on from there."
+                return False
+            self._step(stage, self.at.step - first, rows)
+            if self.at.step % self.plan.check_every == 0 and self._check():
+                return False
+            if self.at.step % self.plan.save_every == 0 and self.at.step < self.total:
+                self._save()
+        return True
+
+    def _step(self, stage: Stage, number: int, rows: Sequence[Row]) -> None:
+        batch = step_rows(rows, number, stage, self.plan.batch, self.plan.seed)
+        rate, began = rate_at(number, stage), time.monotonic()
+        seed = int.from_bytes(_rank(self.plan.seed, "dropout", str(self.at.step))[:6], "big")
+        loss, counted = self.learner.step(batch, rate, seed)
+        took, tokens, step = time.monotonic() - began, sum(len(row.ids) for row in batch), self.at.step + 1
+        self.at = replace(self.at, step=step, tokens=self.at.tokens + tokens, seconds=self.at.seconds + took)
+        if not counted:
+            self._skip()
+            return
+        self.at = replace(self.at, losses=(*self.at.losses, loss), skipped=0)
+        self.emit("step", step=step, loss=loss, rate=rate, tokens=tokens, seconds=took)
+
+    def _skip(self) -> None:
+        self.at = replace(self.at, skipped=self.at.skipped + 1)
+        if self.at.skipped > SKIPS:
+            raise TrainingError(
+                f"The loss was not a number {self.at.skipped} steps in a row, up to step {self.at.step:,}.",
+                "Start a new run with a lower learning rate, for example half of it.",
+            )
+
+    def _check(self) -> bool:
+        """Measure on unseen examples; True where the plan's patience has run out."""
+        if not self.unseen or self.at.checked == self.at.step:
+            return False
+        loss = self.learner.check(self.unseen)
+        self.at = replace(self.at, checked=self.at.step)
+        if not math.isfinite(loss):
+            return False
+        self.emit("check", step=self.at.step, loss=loss)
+        if self.at.best_loss is None or loss < self.at.best_loss:
+            self.at = replace(self.at, best_loss=loss, best_step=self.at.step, worse=0)
+            self.best = self.learner.adapter() if self.plan.patience else None
+            return False
+        self.at = replace(self.at, worse=self.at.worse + 1)
+        if not self.plan.patience or self.at.worse < self.plan.patience:
+            return False
+        self.ended = ""
+        return True
+
+    def _save(self) -> None:
+        checkpoints.write(self.folder, self.learner, self.at, self.best, self.sheet.model, self.publish)
+        self.emit("checkpoint", step=self.at.step)
+
+    def _close(self) -> None:
+        """The last check and checkpoint, the adapter, and the figures."""
+        if not self.ended:
+            self._check()
+        if self.at.step:
+            self._save()
+        kept = self.at.step
+        if not self.ended and self.plan.patience and self.best is not None:
+            kept = self.at.best_step
+            self.learner.put_adapter(self.best)
+        self.publish(self.folder / "adapter", lambda to: self.learner.write_adapter(to, self.sheet.model))
+        self.emit("result", **self._figures(kept))
+        if self.ended:
+            self.emit("stopped", note=self.ended)
+        else:
+            self.emit("finished", note=self._summary(kept))
+
+    def _figures(self, kept: int) -> dict[str, Any]:
+        losses = self.at.losses
+        tenth = max(1, len(losses) // 10)
+        return {
+            "loss_first": statistics.fmean(losses[:tenth]) if losses else None,
+            "loss_last": statistics.fmean(losses[-tenth:]) if losses else None,
+            "steps": self.at.step,
+            "kept_step": kept,
+            "seconds": round(self.at.seconds, 2),
+            "tokens": self.at.tokens,
+            "adapter_parameters": self.learner.size,
+            "examples": sum(len(rows) for rows in self.rows.values()),
+            "left_out": self.left_out,
+            "unseen": len(self.unseen),
+            "threads": self.at.pace.threads,
+            "precision": self.at.pace.dtype,
+        }
+
+    def _summary(self, kept: int) -> str:
+        said = [f"{self.at.step:,} steps."]
+        if self.at.step < self.total:
+            said.append("It ended early: the unseen examples stopped getting better.")
+        if kept < self.at.step:
+            said.append(f"The model of step {kept:,} was kept, the best on unseen examples.")
+        if self.left_out:
+            said.append(f"{self.left_out:,} examples were too long and were left out.")
+        if not self.unseen:
+            said.append("There were no unseen examples to check on.")
+        return " ".join(said)
+
+
+def step_rows(rows: Sequence[Row], step: int, stage: Stage, batch: int, seed: int) -> list[Row]:
+    """The rows of one step of a stage (from 0): every row once a round, each round in another order.
+
+    A row's place depends on the seed, the stage, the round and its id, and on nothing else.
+    """
+    end = min((step + 1) * batch, math.ceil(len(rows) * stage.rounds - 1e-9), stage.steps * batch)
+    places = range(step * batch, max(end, step * batch + 1))
+    orders = {
+        n: sorted(rows, key=lambda row, n=n: _rank(seed, f"{stage.name}:{n}", row.id))
+        for n in {place // len(rows) for place in places}
+    }
+    return [orders[place // len(rows)][place % len(rows)] for place in places]
+
+
+def _rank(seed: int, what: str, id: str) -> bytes:
+    return hashlib.sha256(f"{seed}:{what}:{id}".encode()).digest()
+
+
+def _tokenized(file: Path, tokenizer: Any, length: int) -> tuple[list[Example], list[Row], int]:
+    """The examples of a JSON-lines file that fit, their rows, and how many do not fit."""
+    if not file.exists():
+        return [], [], 0
+    lines = [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
+    examples, rows = [], []
+    for line in lines:
+        example = from_record(Example, json.loads(line))
+        try:
+            row = Row(example.id, *encode(example, tokenizer, length))
+        except TrainingError:
+            continue  # its answer alone is longer than the plan allows; counted below
+        if row.weight:
+            examples.append(example)
+            rows.append(row)
+    return examples, rows, len(lines) - len(rows)

@@ -1,0 +1,237 @@
+"""Files that survive: atomic writes, strict reads, folders published whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ragtune_ui.domain.errors import ProjectError
+from ragtune_ui.domain.records import from_record, to_record
+
+T = TypeVar("T")
+MANIFEST = "manifest.json"
+_HIDDEN = ".new-"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader sees the old text or the new, never a part."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{_HIDDEN}{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        with new.open("wb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        _replace(new, path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise _in_words(error) from error
+    _sync_folder(path.parent)
+
+
+def write_record(path: Path, thing: Any) -> None:
+    """A dataclass (or plain values) as readable JSON."""
+    write_text(path, json.dumps(to_record(thing), ensure_ascii=False, indent=1) + "\n")
+
+
+def read_record(path: Path, kind: type[T]) -> T:
+    """The dataclass in a JSON file.
+
+    Raises:
+        ProjectError: the file is missing, torn or of another make.
+    """
+    return from_record(kind, read_json(path))
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ProjectError(f"A file of this project is missing: {path.name}.", "Restore it from a backup.") from error
+    except (ValueError, OSError) as error:
+        raise ProjectError(
+            f"A file of this project cannot be read: {path.name}.",
+            "Restore it from a backup; the rest of the project is untouched.",
+            str(error),
+        ) from error
+
+
+def write_records(path: Path, things: Iterable[Any]) -> None:
+    """Many dataclasses, one JSON line each, replaced in one step."""
+    write_text(path, "".join(json.dumps(to_record(t), ensure_ascii=False) + "\n" for t in things))
+
+
+def read_records(path: Path, kind: type[T]) -> list[T]:
+    """The dataclasses of a JSON-lines file; none where there is no file. A torn last line is left out.
+
+    Raises:
+        ProjectError: a complete line cannot be read.
+    """
+    if not path.exists():
+        return []
+    found: list[T] = []
+    for number, line in enumerate(_whole_lines(path), start=1):
+        try:
+            found.append(from_record(kind, json.loads(line)))
+        except ValueError as error:
+            raise ProjectError(
+                f"Line {number} of {path.name} cannot be read.", "Restore the file from a backup.", str(error)
+            ) from error
+    return found
+
+
+def append_record(path: Path, thing: Any) -> None:
+    """One more JSON line, on the disk when this returns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(to_record(thing), ensure_ascii=False) + "\n"
+    append_line(path, line)
+
+
+def append_line(path: Path, line: str, sync: bool = True) -> None:
+    """One write on an append-only descriptor. A torn tail left by a crash is first closed with a newline."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            size = os.fstat(fd).st_size
+            if size and os.pread(fd, 1, size - 1) != b"\n":
+                line = "\n" + line
+            os.write(fd, line.encode())
+            if sync:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise _in_words(error) from error
+
+
+def _whole_lines(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as f:
+        for line in f:
+            if line.endswith("\n") and line.strip():
+                yield line
+
+
+_cache: dict[Path, tuple[tuple[int, int], type, Any]] = {}
+
+
+def cached(path: Path, kind: type[T], read: Callable[[Path, type[T]], Any]) -> Any:
+    """``read(path, kind)``, done again only when the file has changed (size or time)."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return read(path, kind)
+    stamp = (stat.st_mtime_ns, stat.st_size)
+    held = _cache.get(path)
+    if held is None or held[0] != stamp or held[1] is not kind:
+        held = (stamp, kind, read(path, kind))
+        _cache[path] = held
+    return held[2]
+
+
+def publish(final: Path, write: Callable[[Path], None]) -> None:
+    """Fill a hidden sibling folder with ``write``, then make it appear whole under its name.
+
+    The manifest (size and sha256 of every file) is written last: its presence means complete.
+    An older folder of that name is replaced.
+    """
+    hidden = final.with_name(f"{_HIDDEN}{os.getpid()}-{uuid.uuid4().hex[:8]}-{final.name}")
+    hidden.mkdir(parents=True)
+    try:
+        write(hidden)
+        files = {}
+        for path in sorted(p for p in hidden.rglob("*") if p.is_file()):
+            _sync_file(path)
+            files[path.relative_to(hidden).as_posix()] = [path.stat().st_size, _sha256(path)]
+        write_text(hidden / MANIFEST, json.dumps(files, indent=1) + "\n")
+        old = None
+        if final.exists():
+            old = final.with_name(f"{_HIDDEN}old-{uuid.uuid4().hex[:8]}-{final.name}")
+            _replace(final, old)
+        _replace(hidden, final)
+        _sync_folder(final.parent)
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise _in_words(error) from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def verified(folder: Path) -> bool:
+    """True where a published folder is complete and unchanged since."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return all(
+            (folder / name).stat().st_size == size and _sha256(folder / name) == digest
+            for name, (size, digest) in files.items()
+        )
+    except (OSError, ValueError, TypeError, AttributeError):
+        return False
+
+
+def sweep(folder: Path, older_than: float = 3600.0) -> None:
+    """Remove what interrupted writes left behind, once it is older than ``older_than`` seconds."""
+    for left in folder.glob(f"{_HIDDEN}*"):
+        if time.time() - left.stat().st_mtime < older_than:
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _replace(new: Path, final: Path) -> None:
+    # Virus scanners hold new files open for a moment on some systems.
+    for _ in range(5):
+        try:
+            new.replace(final)
+            return
+        except PermissionError:
+            time.sleep(0.05)
+    new.replace(final)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as f:
+        os.fsync(f.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _in_words(error: OSError) -> ProjectError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ProjectError("The disk is full.", "Free some space and try again; nothing was lost.", str(error))
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return ProjectError(
+            "The project folder cannot be written to.",
+            "Check its permissions, or move it to another disk; nothing was lost.",
+            str(error),
+        )
+    return ProjectError(
+        "The project folder cannot be reached.", "Check the disk and try again; nothing was lost.", str(error)
+    )

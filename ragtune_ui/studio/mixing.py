@@ -1,0 +1,181 @@
+"""Mixing desk: three lanes, exact counts, real samples, frozen once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ragtune_ui.domain.contract import Contract
+from ragtune_ui.domain.errors import MixError
+from ragtune_ui.domain.examples import Example, Message, PlainPrompt
+from ragtune_ui.domain.mixes import DatasetMix, MixPlan, Pools, Stock, Tools, plan_mix
+from ragtune_ui.domain.passages import Chunk
+from ragtune_ui.domain.questions import Question
+from ragtune_ui.domain.recipes import compose, dap, hybrid, raft
+from ragtune_ui.store import files
+from ragtune_ui.store.presets import Preset, load_presets, preset_named
+from ragtune_ui.store.projects import Manifest, Project
+from ragtune_ui.studio.jobs import Task
+
+if TYPE_CHECKING:
+    from ragtune_ui.studio.studio import Studio
+
+NEAR = 20  # ranks the recipes may draw distractors from
+OWN_ANSWER_TOKENS = 96
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a mix will give, before it is composed."""
+
+    plan: MixPlan
+    tokens: int  # word pieces of one round, an estimate from the lengths of passages and questions
+    advice: tuple[str, ...]
+
+
+class Mixing:
+    """What a person can ask for on the Mix page."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    def presets(self) -> list[Preset]:
+        """The presets, the recommended one first."""
+        return load_presets(self._studio.settings.presets)
+
+    def use_preset(self, project: Project, name: str) -> Preset:
+        """Make a preset's mix the project's."""
+        preset = preset_named(self.presets(), name)
+        project.choose(mix=preset.mix, preset=preset.name)
+        return preset
+
+    def keep(self, project: Project, mix: DatasetMix) -> DatasetMix:
+        """Keep the mix as it stands in the form."""
+        project.choose(mix=mix)
+        return mix
+
+    def outlook(self, project: Project, mix: DatasetMix) -> Outlook:
+        """Counts, length and advice for a mix, without composing it."""
+        pools = self.pools(project)
+        stock = Stock(sum(raft.usable(q) for q in pools.questions), len(pools.chunks), len(pools.prompts))
+        plan = plan_mix(mix, stock)
+        mean = sum(c.tokens for c in pools.chunks) / len(pools.chunks) if pools.chunks else 0
+        shown = (1 - mix.clean / 100) * mix.distractors + 1
+        tokens = (
+            plan.counts["raft"] * (shown * (mean + 14) + 30) + plan.counts["plain"] * 45 + plan.counts["dap"] * mean
+        )
+        advice = [s.sentence for s in plan.shortages]
+        if 0 < mix.plain < 20:
+            advice.append("Below 20 % everyday instructions models start to forget everyday skill.")
+        if mix.dap:
+            advice.append(dap.advice(sum(c.tokens for c in pools.chunks)))
+        if plan.counts["raft"] + plan.counts["plain"] < 100:
+            advice.append("Fewer than 100 examples: expect a small effect. Approve more questions.")
+        return Outlook(plan, round(tokens), tuple(advice))
+
+    def pools(self, project: Project) -> Pools:
+        """What may be learned from: nothing that is held back."""
+        held = {d.id for d in project.documents() if d.held_back}
+        gone = {d.id for d in project.documents() if not d.ready}
+        questions = [q for q in project.questions() if q.split == "train" and q.document not in held]
+        chunks = [c for c in project.chunks() if c.document not in held | gone]
+        return Pools(questions, chunks, self.prompts())
+
+    def prompts(self) -> list[PlainPrompt]:
+        """The plain instructions that came with the program."""
+        path = self._studio.settings.assets / "instructions" / "everyday.jsonl"
+        found: list[PlainPrompt] = files.cached(path, PlainPrompt, files.read_records)
+        return found
+
+    def dev(self, project: Project) -> list[Question]:
+        return [q for q in project.questions() if q.split == "dev" and raft.usable(q)]
+
+    def samples(self, project: Project, mix: DatasetMix, turn: int = 0) -> list[Example]:
+        """One real example of each kind the mix holds; ``turn`` shows others.
+
+        Raises:
+            MixError: there is nothing to learn from yet.
+        """
+        pools = self.pools(project)
+        usable = [q for q in pools.questions if raft.usable(q)]
+        few = usable[(turn * 4) % len(usable) :][:8] if usable else []
+        small = replace(mix, size=24, seed=mix.seed + turn, withheld=max(mix.withheld, 15 if mix.withheld else 0))
+        dataset = compose(small, replace(pools, questions=few), [], self._tools(project))
+        seen: dict[str, Example] = {}
+        for example in dataset.examples:
+            seen.setdefault(example.kind, example)
+        order = ["answer", "clean", "refusal", "plain", "text"]
+        return [seen[k] for k in order if k in seen]
+
+    def current(self, project: Project) -> Manifest | None:
+        """The dataset frozen last."""
+        return next(iter(project.datasets()), None)
+
+    def changes(self, project: Project, manifest: Manifest) -> int:
+        """How many of its questions were changed, taken back or added since a dataset was frozen."""
+        now = {q.id: f"{q.question}\n{q.answer}" for q in self.pools(project).questions if raft.usable(q)}
+        return len(set(now.items()) ^ set(manifest.questions.items()))
+
+    def freeze(self, project: Project, mix: DatasetMix) -> str:
+        """Compose and freeze the mix in the background; returns the job's id.
+
+        Raises:
+            MixError: there is nothing to learn from. Busy: other heavy work runs.
+        """
+        if self.outlook(project, mix).plan.total == 0:
+            raise MixError("There is nothing to learn from yet.", "Approve some questions first.")
+        project.choose(mix=mix)
+
+        def work(task: Task) -> str:
+            manifest = self.compose(project, mix, task)
+            return f"{sum(manifest.counts[lane] for lane in ('raft', 'plain', 'dap')):,} examples are frozen."
+
+        return self._studio.jobs.start(project, "mix", "Composing the dataset", work)
+
+    def compose(self, project: Project, mix: DatasetMix, task: Task) -> Manifest:
+        """The dataset of a mix, composed and on the shelf."""
+        pools = self.pools(project)
+        own = None
+        if mix.plain and mix.plain_targets == "own":
+            wanted = self.outlook(project, mix).plan.counts["plain"]
+            own = self._own_answers(project, [p for p in pools.prompts if p.id in self._drawn(mix, wanted)], task)
+        task.progress(0, 1, "Finding misleading passages")
+        dataset = compose(mix, pools, self.dev(project), self._tools(project, own))
+        manifest = project.keep_dataset(dataset, [q for q in pools.questions if raft.usable(q)])
+        task.progress(1, 1, "Frozen")
+        task.result(dataset=manifest.id, counts=manifest.counts)
+        return manifest
+
+    def _drawn(self, mix: DatasetMix, wanted: int) -> set[str]:
+        blank = Tools(lambda _: [], Contract())
+        return {e.id.removeprefix("plain-") for e in hybrid.examples(self.prompts(), blank, mix, wanted)}
+
+    def _tools(self, project: Project, own: dict[str, str] | None = None) -> Tools:
+        seen = [d.id for d in project.documents() if d.ready and not d.held_back]
+
+        def search(questions: Sequence[str]) -> list[list[Chunk]]:
+            found = self._studio.retrieval.search(project, questions, number=NEAR, documents=seen)
+            return [[p.chunk for p in passages] for passages in found]
+
+        return Tools(search, Contract(), own)
+
+    def _own_answers(self, project: Project, prompts: Sequence[PlainPrompt], task: Task) -> dict[str, str]:
+        """The base model's own replies to plain instructions, asked once and kept."""
+        model = project.choices().model
+        path = project.folder / "own-answers.json"
+        kept: dict[str, dict[str, str]] = files.read_json(path) if path.exists() else {}
+        mine = kept.get(model, {})
+        missing = [p for p in prompts if p.id not in mine]
+        if missing:
+            speaker = self._studio.speaker(project, None)
+            asked = [(Message("user", p.prompt),) for p in missing]
+
+            def progress(done: int, total: int, note: str) -> None:
+                task.progress(done, total, "The original model answers everyday instructions")
+
+            replies = speaker.answer(asked, "base", OWN_ANSWER_TOKENS, progress)
+            mine = {**mine, **{p.id: r for p, r in zip(missing, replies, strict=True)}}
+            files.write_text(path, json.dumps({**kept, model: mine}, ensure_ascii=False, indent=1) + "\n")
+        return {p.id: mine[p.id] for p in prompts}

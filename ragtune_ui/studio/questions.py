@@ -1,0 +1,426 @@
+"""Questions desk: written or imported, checked against their evidence, approved by the person."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ragtune_ui.domain.documents import Document
+from ragtune_ui.domain.errors import QuestionError
+from ragtune_ui.domain.passages import Chunk, find_span, sentence_around
+from ragtune_ui.domain.questions import (
+    Decision,
+    Question,
+    Row,
+    RowProblem,
+    Split,
+    decided,
+    guess_columns,
+    question_id,
+    read_rows,
+    tally,
+)
+from ragtune_ui.domain.recipes.raft import gram_recall
+from ragtune_ui.store.projects import Project
+from ragtune_ui.studio.jobs import Task
+
+if TYPE_CHECKING:
+    from ragtune_ui.studio.studio import Studio
+
+Filter = Literal["to check", "approved", "all"]
+PAGE = 25
+DEV_SHARE = 0.12  # of the questions to learn from, kept for the dashed line
+WITHHELD_SHARE = 1 / 3  # of written held-back questions, asked with their document withheld
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A question's passage, cut into what stands before, the sentence that proves it, and after."""
+
+    document: str
+    place: str
+    before: str
+    sentence: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of an imported file."""
+
+    added: int
+    doubled: int
+    without_evidence: int
+    problems: tuple[RowProblem, ...]
+
+    @property
+    def sentence(self) -> str:
+        parts = [f"{self.added:,} questions are in, {self.without_evidence:,} of them without evidence."]
+        if self.doubled:
+            parts.append(f"{self.doubled:,} were here already.")
+        if self.problems:
+            first = self.problems[0]
+            parts.append(f"{len(self.problems):,} rows were left out; the first is row {first.row}: {first.problem}.")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The columns of a file and what they seem to hold."""
+
+    headers: tuple[str, ...]
+    columns: dict[str, str]  # field -> header
+    rows: int
+
+
+class Questions:
+    """What a person can ask for on the Questions page."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    # looking -------------------------------------------------------------------------------
+
+    def page(
+        self, project: Project, show: Filter = "all", search: str = "", page: int = 0
+    ) -> tuple[list[Question], int]:
+        """The questions of one page of the list, and how many the filter finds in all."""
+        wanted = [
+            q
+            for q in project.questions()
+            if (show == "all" or (q.status == "proposed") == (show == "to check"))
+            and (show != "approved" or q.accepted)
+            and search.strip().lower() in f"{q.question} {q.answer}".lower()
+        ]
+        return wanted[page * PAGE : (page + 1) * PAGE], len(wanted)
+
+    def counts(self, project: Project) -> dict[str, int]:
+        """``tally`` of all questions."""
+        return tally(project.questions())
+
+    def get(self, project: Project, id: str) -> Question:
+        found = next((q for q in project.questions() if q.id == id), None)
+        if found is None:
+            raise QuestionError("That question is no longer there.", "Choose another one from the list.")
+        return found
+
+    def next_to_check(self, project: Project, after: str = "") -> str:
+        """Id of the next question to check behind ``after`` (round the end), or "" when all are checked."""
+        questions = project.questions()
+        at = next((n for n, q in enumerate(questions) if q.id == after), -1)
+        behind = questions[at + 1 :] + questions[: at + 1]
+        return next((q.id for q in behind if q.status == "proposed"), "")
+
+    def evidence(self, project: Project, question: Question) -> Evidence | None:
+        """The sentence that proves the answer within its surroundings; None where there is none."""
+        if not question.evidence:
+            return None
+        document = next((d for d in project.documents() if d.id == question.document), None)
+        if document is None:
+            return Evidence("source removed", "", "", question.evidence, "")
+        oracles = question.oracles(project.chunks())
+        text = project.text(document.id)
+        left, right = (oracles[0].start, oracles[0].end) if oracles else (question.start, question.end)
+        left, right = min(left, question.start), max(right, question.end)
+        place = oracles[0].place if oracles else f"page {document.page_at(question.start)}"
+        return Evidence(
+            document.name,
+            place,
+            text[left : question.start],
+            text[question.start : question.end],
+            text[question.end : right],
+        )
+
+    # deciding ------------------------------------------------------------------------------
+
+    def approve(self, project: Project, id: str, text: str, answer: str) -> Question:
+        """Approve a question as it stands in the form; changed words make it "edited"."""
+        return self._decide(project, decided(self.get(project, id), "approved", text, answer), "approved")
+
+    def reject(self, project: Project, id: str) -> Question:
+        return self._decide(project, decided(self.get(project, id), "rejected"), "rejected")
+
+    def say_silent(self, project: Project, id: str, text: str) -> Question:
+        """Approve it as a question that the documents do not answer."""
+        question = replace(self.get(project, id), answerable=False, answer="", evidence="", start=0, end=0)
+        return self._decide(project, decided(question, "approved", text), "your documents do not say")
+
+    def approve_supported(self, project: Project) -> int:
+        """Approve every question to check whose evidence is there; returns how many. One undo takes all back."""
+        waiting = [q for q in project.questions() if q.status == "proposed" and q.supported]
+        if not waiting:
+            raise QuestionError("No question is waiting that has its evidence.", "Write or import questions first.")
+        changed = {q.id: replace(q, status="approved") for q in waiting}
+        self._keep(project, changed, Decision(tuple(waiting), f"approved {len(waiting):,}"))
+        return len(waiting)
+
+    def undo(self, project: Project) -> Decision:
+        """Take the latest decision back; works after a reload too."""
+        decisions = project.decisions()
+        if not decisions:
+            raise QuestionError("There is nothing to undo.", "Approve or reject a question first.")
+        last = decisions[-1]
+        before = {q.id: q for q in last.before}
+        project.keep_questions([before.get(q.id, q) for q in project.questions()])
+        project.keep_decisions(decisions[:-1])
+        return last
+
+    def _decide(self, project: Project, new: Question, said: str) -> Question:
+        self._keep(project, {new.id: new}, Decision((self.get(project, new.id),), said))
+        return new
+
+    def _keep(self, project: Project, changed: Mapping[str, Question], decision: Decision) -> None:
+        project.keep_questions([changed.get(q.id, q) for q in project.questions()])
+        project.keep_decisions([*project.decisions(), decision])
+
+    # writing -------------------------------------------------------------------------------
+
+    def write(self, project: Project, limit: int = 0) -> str:
+        """Write questions from the documents in the background.
+
+        Raises:
+            QuestionError: there are no passages yet. Busy: other heavy work runs.
+        """
+        if not project.chunks():
+            raise QuestionError("There are no passages to ask about.", "Add documents first.")
+
+        def work(task: Task) -> str:
+            added = self.write_all(project, task, limit)
+            if not added:
+                raise QuestionError(
+                    "No sentence in these documents could be turned into a question.",
+                    "Import questions from a file, or add documents with plain sentences.",
+                )
+            return f"{added:,} questions are waiting to be checked."
+
+        return self._studio.jobs.start(project, "questions", "Writing questions", work)
+
+    def write_all(self, project: Project, task: Task, limit: int = 0) -> int:
+        """Write proposed questions from every ready document; returns how many are new.
+
+        Documents to hold back are chosen before the first question is written (science.md 5.1).
+        ``limit`` caps the number for each document; 0 is no cap.
+        """
+        self._studio.documents.ensure_held_back(project)
+        writer = self._studio.writer()
+        chunks = project.chunks()
+        documents = [d for d in project.documents() if d.ready]
+        known = {question_id(q.question) for q in project.questions()}
+        added = 0
+        for done, document in enumerate(documents):
+            task.progress(done, len(documents), f"Reading {document.name}")
+            own = [c for c in chunks if c.document == document.id]
+            fresh: list[Question] = []
+            for question in writer.write(document, project.text(document.id), own):
+                key = question_id(question.question)
+                if key in known:
+                    continue
+                known.add(key)
+                fresh.append(_assigned(question, document))
+                if limit and len(fresh) == limit:
+                    break
+            added += len(fresh)
+            project.keep_questions([*project.questions(), *fresh])
+        task.progress(len(documents), len(documents), "Written")
+        task.result(written=added)
+        return added
+
+    # importing -----------------------------------------------------------------------------
+
+    def preview(self, path: Path, name: str) -> Preview:
+        """The columns of a CSV, JSONL or Excel file and the guess what each holds."""
+        records = read_table(path, name)
+        headers = tuple(dict.fromkeys(h for record in records for h in record))
+        return Preview(headers, guess_columns(headers), len(records))
+
+    def import_file(
+        self, project: Project, path: Path, name: str, columns: Mapping[str, str] | None = None
+    ) -> Imported:
+        """Add the rows of a file as approved questions, each with its evidence where it can be found.
+
+        Raises:
+            QuestionError: the file cannot be read, or no column holds questions.
+        """
+        records = read_table(path, name)
+        headers = list(dict.fromkeys(h for record in records for h in record))
+        rows, problems = read_rows(records, columns or guess_columns(headers))
+        documents = [d for d in project.documents() if d.ready]
+        texts = {d.id: project.text(d.id) for d in documents}
+        unplaced = [r for r in rows if r.answerable and not _document_named(documents, r.source)]
+        near: dict[int, list[Chunk]] = {}
+        if unplaced and project.chunks():
+            found = self._studio.retrieval.search(project, [f"{r.question} {r.answer}" for r in unplaced], number=10)
+            near = {r.row: [p.chunk for p in passages] for r, passages in zip(unplaced, found, strict=True)}
+        known = {q.id for q in project.questions()}
+        fresh: list[Question] = []
+        doubled = 0
+        for row in rows:
+            question = self._placed(row, documents, texts, near.get(row.row, []))
+            if question.id in known:
+                doubled += 1
+                continue
+            known.add(question.id)
+            fresh.append(question)
+        project.keep_questions([*project.questions(), *fresh])
+        return Imported(len(fresh), doubled, sum(not q.supported for q in fresh), tuple(problems))
+
+    def _placed(
+        self, row: Row, documents: Sequence[Document], texts: Mapping[str, str], near: Sequence[Chunk]
+    ) -> Question:
+        document, span = None, None
+        if row.answerable:
+            document = _document_named(documents, row.source)
+            if document is not None:
+                span = _evidence_span(texts[document.id], row)
+            else:
+                document, span = _nearest(row, near, documents, texts)
+        base = Question(
+            id=question_id(row.question, row.source),
+            question=row.question,
+            answer=row.answer if row.answerable else "",
+            status="approved",
+            answerable=row.answerable,
+            who="import",
+        )
+        if document is not None and span is not None:
+            start, end = span
+            text = texts[document.id]
+            base = replace(base, document=document.id, start=start, end=end, evidence=text[start:end])
+        if row.split:
+            return replace(base, split=row.split)
+        return _assigned(base, document)
+
+
+def _assigned(question: Question, document: Document | None) -> Question:
+    """The question in its split: held-back documents measure, a few others draw the dashed line.
+
+    Of written questions about held-back documents a third is asked with that document withheld, so
+    that refusing is measured too. Decided by the question's id, so the same every time.
+    """
+    draw = int(hashlib.sha256(question.id.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
+    if document is not None and document.held_back:
+        if question.who == "written" and draw < WITHHELD_SHARE:
+            question = replace(question, kind="withheld", answerable=False, evidence="", start=0, end=0)
+        return replace(question, split="test")
+    split: Split = "dev" if draw > 1 - DEV_SHARE else "train"
+    return replace(question, split=split)
+
+
+def _document_named(documents: Sequence[Document], source: str) -> Document | None:
+    wanted = Path(source.replace("\\", "/")).name.lower()
+    if not wanted:
+        return None
+    names = {Path(d.name).name.lower(): d for d in documents}
+    stems = {Path(d.name).stem.lower(): d for d in documents}
+    return names.get(wanted) or stems.get(Path(wanted).stem)
+
+
+def _evidence_span(text: str, row: Row) -> tuple[int, int] | None:
+    if row.evidence:
+        span = find_span(text, row.evidence)
+        if span:
+            return span
+    span = find_span(text, row.answer)
+    return sentence_around(text, *span) if span else None
+
+
+def _nearest(
+    row: Row, near: Sequence[Chunk], documents: Sequence[Document], texts: Mapping[str, str]
+) -> tuple[Document | None, tuple[int, int] | None]:
+    """Where a row without a source is proven: the first found passage with the answer in it, else the
+    one that shares most of its 4-grams (at least half)."""
+    by_id = {d.id: d for d in documents}
+    for chunk in near:
+        span = find_span(chunk.text, row.evidence or row.answer) or find_span(chunk.text, row.answer)
+        if span:
+            left, right = sentence_around(texts[chunk.document], chunk.start + span[0], chunk.start + span[1])
+            return by_id[chunk.document], (left, right)
+    best = max(near, key=lambda c: gram_recall(row.answer, c.text), default=None)
+    if best is not None and gram_recall(row.answer, best.text) >= 0.5:
+        return by_id[best.document], (best.start, best.end)
+    return None, None
+
+
+def read_table(path: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of a CSV (comma, semicolon or tab), JSONL, JSON or Excel file, as header -> cell.
+
+    Raises:
+        QuestionError: another kind of file, an empty one, or one that cannot be read; with the row.
+    """
+    ending = Path(name).suffix.lower()
+    if path.stat().st_size == 0:
+        raise QuestionError("The file is empty.", "Choose one with a header row and questions.")
+    try:
+        if ending in (".csv", ".tsv", ".txt"):
+            rows = _csv_rows(path.read_bytes())
+        elif ending in (".jsonl", ".ndjson", ".json"):
+            rows = _json_rows(path.read_text(encoding="utf-8-sig"))
+        elif ending in (".xlsx", ".xlsm"):
+            rows = _excel_rows(path)
+        else:
+            raise QuestionError(
+                f"RAGTune cannot take questions from a “{ending or 'nameless'}” file.",
+                "Save it as CSV, JSONL or Excel (.xlsx).",
+            )
+    except (UnicodeDecodeError, csv.Error, zipfile.BadZipFile, KeyError) as error:
+        raise QuestionError(
+            "The file cannot be read as a table.", "Save it again as CSV (UTF-8) or Excel (.xlsx).", str(error)
+        ) from error
+    if not rows:
+        raise QuestionError("The file has no rows below its header.", "Add questions and import it again.")
+    return rows
+
+
+def _csv_rows(data: bytes) -> list[dict[str, Any]]:
+    for encoding in ("utf-8-sig", "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "cp1252"):
+        try:
+            text = data.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise QuestionError("The file is not text.", "Save it again as CSV (UTF-8).")
+    first = text.splitlines()[0] if text.strip() else ""
+    mark = max(",;\t", key=first.count)
+    reader = csv.DictReader(io.StringIO(text), delimiter=mark)
+    return [{k: v for k, v in row.items() if isinstance(k, str)} for row in reader]
+
+
+def _json_rows(text: str) -> list[dict[str, Any]]:
+    if text.lstrip().startswith("["):
+        records = json.loads(text)
+        return [r for r in records if isinstance(r, dict)]
+    rows = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise QuestionError(f"Line {number} is not valid JSON.", "Mend that line and import again.") from error
+        if not isinstance(record, dict):
+            raise QuestionError(f"Line {number} is not a record with named values.", "Mend that line.")
+        rows.append(record)
+    return rows
+
+
+def _excel_rows(path: Path) -> list[dict[str, Any]]:
+    from openpyxl import load_workbook
+
+    book = load_workbook(path, read_only=True, data_only=True)
+    try:
+        lines: Iterable[tuple[Any, ...]] = book.worksheets[0].iter_rows(values_only=True)
+        table = [line for line in lines if any(cell is not None for cell in line)]
+    finally:
+        book.close()
+    if not table:
+        return []
+    headers = ["" if h is None else str(h) for h in table[0]]
+    return [{h: c for h, c in zip(headers, line, strict=False) if h} for line in table[1:]]

@@ -1,0 +1,185 @@
+"""Training desk: start, watch, stop and keep, go on."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragtune_ui.domain.errors import Busy, TrainingError
+from ragtune_ui.domain.plans import RunSheet, TrainingPlan, stages
+from ragtune_ui.domain.ports import ModelChoice
+from ragtune_ui.domain.runs import Job
+from ragtune_ui.store.presets import preset_named
+from ragtune_ui.store.projects import Manifest, Project
+from ragtune_ui.studio.jobs import Task, worker_alive
+
+if TYPE_CHECKING:
+    from ragtune_ui.studio.studio import Studio
+
+DISK_FLOOR = 500 * 2**20  # bytes that have to be free before a training starts
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether training may start, and what is missing, in words."""
+
+    ready: bool
+    reason: str  # why not; "" when ready
+    examples: int
+    steps: int
+    seconds: float | None  # estimate, from the last training on this computer
+    basis: str  # what the estimate rests on
+    model: ModelChoice | None
+
+
+class Training:
+    """What a person can ask for on the Train page."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    def plan(self, project: Project) -> TrainingPlan:
+        """The plan of the project's preset."""
+        return preset_named(self._studio.mixing.presets(), project.choices().preset).plan
+
+    def models(self) -> list[ModelChoice]:
+        """The models to choose from, the built-in one first."""
+        return self._studio.catalog().choices()
+
+    def choose_model(self, project: Project, id: str) -> ModelChoice:
+        """Make a model the project's base; a folder is looked at first."""
+        choice = next((m for m in self.models() if m.id == id), None)
+        if choice is None:
+            choice = self._studio.catalog().look(Path(id).expanduser())
+            project.choose(folders=tuple(dict.fromkeys([*project.choices().folders, id])))
+        project.choose(model=choice.id)
+        return choice
+
+    def readiness(self, project: Project, plan: TrainingPlan) -> Readiness:
+        """What would happen on "Start training" now."""
+        mix = project.choices().mix
+        outlook = self._studio.mixing.outlook(project, mix)
+        dataset = self.fitting_dataset(project)
+        total = sum(dataset.counts[lane] for lane in ("raft", "plain", "dap")) if dataset else outlook.plan.total
+        model = next((m for m in self.models() if m.id == project.choices().model), None)
+        reason = ""
+        if not project.chunks():
+            reason = "Add documents first."
+        elif total == 0:
+            reason = "Approve some questions first: there is nothing to learn from."
+        elif model is not None and model.problem:
+            reason = model.problem
+        elif self._studio.jobs.holder():
+            reason = f"“{self._studio.jobs.holder()}” is running. One at a time on this computer."
+        dap = outlook.plan.counts["dap"] if mix.order == "dap first" else 0
+        steps = -(-int((total - dap) * plan.rounds) // plan.batch) + -(-int(dap * plan.reading_rounds) // plan.batch)
+        speed, basis = self._speed(project)
+        seconds = outlook.tokens * plan.rounds / speed if speed else None
+        return Readiness(not reason, reason, total, max(0, steps), seconds, basis, model)
+
+    def fitting_dataset(self, project: Project) -> Manifest | None:
+        """The latest frozen dataset, if it is of the present mix and of unchanged questions."""
+        dataset = self._studio.mixing.current(project)
+        if dataset is None or dataset.mix != project.choices().mix:
+            return None
+        return None if self._studio.mixing.changes(project, dataset) else dataset
+
+    def start(self, project: Project, plan: TrainingPlan) -> str:
+        """Start a training; composes the dataset first where the mix or a question has changed.
+
+        Returns the id of the composing job or of the run, whichever starts now.
+
+        Raises:
+            TrainingError: something is missing, in words. Busy: other heavy work runs.
+        """
+        ready = self.readiness(project, plan)
+        if self._studio.jobs.holder():
+            raise Busy(ready.reason or "Other work is running.", "Wait until it is finished, or stop it first.")
+        if not ready.ready:
+            raise TrainingError(ready.reason, "Then come back to this page.")
+        dataset = self.fitting_dataset(project)
+        if dataset is not None:
+            return self.launch(project, dataset, plan)
+
+        def work(task: Task) -> str:
+            frozen = self._studio.mixing.compose(project, project.choices().mix, task)
+            self._studio.speakers.release()
+            return f"{sum(frozen.counts[lane] for lane in ('raft', 'plain', 'dap')):,} examples are frozen."
+
+        id = self._studio.jobs.start(project, "mix", "Composing the dataset", work)
+        self._studio.jobs.then(project, id, lambda: self._launch_current(project, plan))
+        return id
+
+    def _launch_current(self, project: Project, plan: TrainingPlan) -> None:
+        dataset = self._studio.mixing.current(project)
+        if dataset is not None:
+            self.launch(project, dataset, plan)
+
+    def launch(self, project: Project, dataset: Manifest, plan: TrainingPlan) -> str:
+        """Start the worker on a frozen dataset; returns the run's id."""
+        self._check_disk(project)
+        stages(plan, project.examples(dataset.id), dataset.mix.order)
+        model = project.choices().model
+        sheet = RunSheet(
+            model=model,
+            model_folder=str(self._studio.model_folder(model)),
+            dataset=dataset.id,
+            dataset_folder=str(project.dataset_folder(dataset.id)),
+            order=dataset.mix.order,
+            plan=plan,
+        )
+        if self._studio.jobs.holder():
+            raise Busy(
+                f"“{self._studio.jobs.holder()}” is running. One at a time on this computer.",
+                "Wait until it is finished, or stop it first.",
+            )
+        run = project.new_run(sheet)
+        self._supervise(project, run)
+        return run
+
+    def _supervise(self, project: Project, run: str) -> None:
+        command = self._studio.engines.worker(project.run_folder(run))
+        self._studio.jobs.supervise(project, run, command, "Training")
+
+    def stop(self, project: Project, run: str) -> None:
+        """Stop at the next step and keep what was learned."""
+        self._studio.jobs.stop(project, run)
+
+    def resume(self, project: Project, run: str) -> None:
+        """Go on from the last saved point.
+
+        Raises:
+            TrainingError: it is finished, or runs. Busy: other heavy work runs.
+        """
+        job = project.run(run)
+        if not job.ended or worker_alive(project.run_folder(run)):
+            raise TrainingError("This training is running.", "Watch it on the Train page.")
+        if job.state == "finished":
+            raise TrainingError("This training is finished.", "Compare its answers, or start another one.")
+        self._check_disk(project)
+        self._supervise(project, run)
+
+    def latest(self, project: Project) -> Job | None:
+        """The training started last."""
+        return next(iter(project.runs()), None)
+
+    def usable(self, project: Project) -> list[Job]:
+        """Trainings that left an adapter, the latest first."""
+        return [j for j in project.runs() if project.adapter(j.id) is not None]
+
+    def _speed(self, project: Project) -> tuple[float, str]:
+        for job in project.runs():
+            seconds, tokens = job.result.get("seconds"), job.result.get("tokens")
+            if seconds and tokens:
+                return tokens / seconds, "from the last training on this computer"
+        return 0.0, "known after the first five steps"
+
+    def _check_disk(self, project: Project) -> None:
+        free = shutil.disk_usage(project.folder).free
+        if free < DISK_FLOOR:
+            raise TrainingError(
+                f"Only {free / 2**20:,.0f} MB of disk are free; saved points need {DISK_FLOOR / 2**20:,.0f} MB.",
+                "Free some space, then start again.",
+            )

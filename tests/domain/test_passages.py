@@ -1,0 +1,91 @@
+"""Passages: spans, stems, marks and places."""
+
+import pytest
+
+from ragtune_ui.domain.passages import covering, find_span, marks, overlaps, place_of, sentence_around, stem
+from tests.domain.makers import chunk, document
+
+
+def marked(question, text):
+    return [text[a:b] for a, b in marks(question, text)]
+
+
+def test_overlap_needs_a_shared_character_and_the_same_document():
+    c = chunk("c", "0123456789", "d", 10)
+    assert overlaps(c, "d", 19, 30) and overlaps(c, "d", 0, 11)
+    assert not overlaps(c, "d", 20, 30) and not overlaps(c, "d", 0, 10)
+    assert not overlaps(c, "other", 12, 14)
+
+
+def test_covering_prefers_whole_and_falls_back_on_pieces():
+    left, both, right = chunk("l", "x" * 10, "d", 0), chunk("b", "x" * 20, "d", 5), chunk("r", "x" * 10, "d", 15)
+    assert covering([left, both, right], "d", 8, 16) == [both]
+    assert covering([left, right], "d", 8, 16) == [left, right]
+    assert covering([left, right], "d", 10, 15) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "root"),
+    [
+        (("lift", "lifts", "lifted", "lifting", "Liftings"), "lift"),
+        (("battery", "batteries"), "battery"),
+        (("carried", "carries"), "carry"),
+        (("grease", "greased"), "greas"),
+        (("slowly",), "slow"),
+        (("is", "bed", "sing"), None),  # too short to lose an ending
+    ],
+)
+def test_stems_meet(words, root):
+    assert [stem(w) for w in words] == ([root] * len(words) if root else list(words))
+
+
+def test_marks_find_inflected_words_and_nothing_longer():
+    assert marked("How is the wind read?", "Wind, winds; the window is rewind.") == ["Wind", "winds"]
+    assert marked("Who greases the pins?", "Pins are greased by Abel.") == ["Pins", "greased"]
+
+
+def test_marks_pass_over_small_words():
+    assert marks("What is it for?", "What it is for.") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "span"),
+    [
+        ("The ramp is wide.", "ramp is", (4, 11)),
+        ("The ramp\n  is wide.", "ramp is", (4, 13)),
+        ("The **ramp** is wide.", "ramp is", (6, 15)),
+        ("> one\n> two", "one two", (2, 11)),
+        ("The Ramp. The ramp.", "ramp", (14, 18)),  # exact case before any case
+        ("The RAMP", "ramp", (4, 8)),
+        ("Costs (12 %) more", "(12 %)", (6, 12)),
+        ("nothing", "something", None),
+        ("nothing", "  ", None),
+    ],
+)
+def test_find_span(text, wanted, span):
+    assert find_span(text, wanted) == span
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "sentence"),
+    [
+        ("One is here. Two is there! Three?", "Two", "Two is there!"),
+        ("One is 3.5 m long. Two.", "3.5", "One is 3.5 m long."),
+        ("Head\n\n- First item\n- Second item\n", "Second", "Second item"),
+        ("Head.\n- First item.\n- Second item.\n", "Second", "Second item."),
+        ("| a | b |\n| 1 | 2 |", "1", "1 | 2 |"),
+        ("only words", "words", "only words"),
+        ("Ends with it.", "it.", "Ends with it."),
+    ],
+)
+def test_sentence_around(text, inside, sentence):
+    at = text.index(inside)
+    start, end = sentence_around(text, at, at + len(inside))
+    assert text[start:end] == sentence
+
+
+def test_places_are_said_for_people():
+    c = chunk("c", "x", page=3, heading=("Rules", "Wind limits"))
+    assert c.place == "page 3 · Wind limits"
+    assert chunk("c", "x").place == "page 1"
+    assert place_of(document("fog"), 5, ("A", "B")) == "fog.md · page 1 · B"

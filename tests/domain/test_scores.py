@@ -1,0 +1,147 @@
+"""Scores against numbers worked by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from ragtune_ui.domain.scores import (
+    METRICS,
+    Interval,
+    Outcome,
+    bootstrap,
+    exact_match,
+    hit_at,
+    mrr,
+    normal,
+    token_f1,
+    value_of,
+)
+
+BLANK = Outcome("q", "d", True, "", "", False, em=0.0, f1=0.0, cited=0, cited_right=0, oracles=1, found=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("The Cup-Vane, a roof!", "cupvane roof"), ("  an  “Ant” – 5° ", "ant 5"), ("Theatre", "theatre"), ("A.", "")],
+)
+def test_normal(text, plain):
+    assert normal(text) == plain
+
+
+def test_exact_match():
+    assert exact_match("The 18 tonnes.", "18 Tonnes") == 1.0
+    assert exact_match("18 tonnes each", "18 tonnes") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("said", "gold", "f1"),
+    [
+        ("18 tonnes", "the 18 tonnes", 1.0),
+        ("cup vane on roof", "cup vane", 2 / 3),  # precision 2/4, recall 2/2
+        ("red red blue", "red blue blue", 2 / 3),  # one red and one blue shared, of 3 and 3
+        ("nine", "ten", 0.0),
+        ("", "ten", 0.0),
+        ("the", "", 1.0),  # both are empty without the article
+    ],
+)
+def test_token_f1(said, gold, f1):
+    assert token_f1(said, gold) == pytest.approx(f1)
+    assert token_f1(gold, said) == pytest.approx(f1)
+
+
+def test_hits_and_reciprocal_ranks():
+    ranks = [1, 3, None, 2]
+    assert [hit_at(ranks, k) for k in (1, 2, 3)] == [0.25, 0.5, 0.75]
+    assert mrr(ranks) == pytest.approx((1 + 1 / 3 + 0 + 1 / 2) / 4)
+    assert mrr(ranks, 2) == pytest.approx((1 + 0 + 0 + 1 / 2) / 4)
+    assert hit_at([], 1) == mrr([]) == 0.0
+
+
+FIVE = [
+    replace(BLANK, em=1.0, f1=1.0, cited=2, cited_right=1),  # right, one of two passages cited right
+    replace(BLANK, refused=True, cited=1),  # refused although the passage was there; its citation counts nowhere
+    replace(BLANK, f1=0.5, cited=1, found=False),  # half right without the passage
+    replace(BLANK, answerable=False, refused=True, em=1.0, f1=1.0, found=False),  # rightly refused
+    replace(BLANK, answerable=False, cited=1, found=False),  # invented
+]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        ("em", 2 / 5),
+        ("f1", 2.5 / 5),
+        ("citation_precision", 1 / 4),  # 1 right of 2 + 1 + 1
+        ("citation_recall", 1 / 2),  # two answerable with the passage, one cites it
+        ("refusal_precision", 1 / 2),  # two refusals, one on an unanswerable
+        ("refusal_recall", 1 / 2),  # two unanswerable, one refused
+        ("refusal_f1", 2 * 1 / (2 + 2)),
+        ("over_refusal", 1 / 3),  # three answerable, one refused
+    ],
+)
+def test_each_metric_by_hand(metric, value):
+    assert value_of(FIVE, METRICS[metric]) == pytest.approx(value)
+
+
+def test_no_metric_is_forgotten_above():
+    assert set(METRICS) == {
+        "em", "f1", "citation_precision", "citation_recall", "refusal_precision", "refusal_recall", "refusal_f1",
+        "over_refusal",
+    }  # fmt: skip
+
+
+def test_a_metric_with_nothing_to_count_is_0():
+    assert value_of([BLANK], METRICS["refusal_precision"]) == 0.0
+    assert value_of([], METRICS["f1"]) == 0.0
+
+
+def outcomes(values, documents=None):
+    documents = documents or range(len(values))
+    return [
+        replace(BLANK, question=f"q{n}", document=f"d{d}", f1=float(v))
+        for n, (v, d) in enumerate(zip(values, documents, strict=True))
+    ]
+
+
+F1 = METRICS["f1"]
+
+
+def test_bootstrap_of_nothing():
+    assert bootstrap([], None, F1) == Interval(0.0, 0.0, 0.0, 0)
+
+
+def test_bootstrap_of_equal_scores_has_no_width():
+    assert bootstrap(outcomes([0.25] * 8), None, F1) == Interval(25.0, 25.0, 25.0, 8)
+
+
+def test_bootstrap_is_paired():
+    # Scores vary widely, every question gains 0.3: the difference has no width.
+    low = outcomes([0.0, 0.7, 0.1, 0.5, 0.3, 0.6])
+    high = outcomes([0.3, 1.0, 0.4, 0.8, 0.6, 0.9])
+    gain = bootstrap(low, high, F1, resamples=500)
+    assert (gain.mean, gain.low, gain.high) == pytest.approx((30, 30, 30))
+    assert gain.clear and bootstrap(high, low, F1, resamples=500).clear
+
+
+def test_bootstrap_half_width_is_the_textbook_one():
+    # 100 independent questions, half right: 1.96 x sqrt(0.25 / 100) = 9.8 points.
+    interval = bootstrap(outcomes([0, 1] * 50), None, F1)
+    assert interval.mean == 50
+    assert (interval.high - interval.low) / 2 == pytest.approx(9.8, abs=0.5)
+    assert interval == bootstrap(outcomes([0, 1] * 50), None, F1)
+
+
+def test_bootstrap_draws_whole_documents():
+    # Each of 6 documents holds one right and one wrong answer: whole documents always give one half.
+    interval = bootstrap(outcomes([0, 1] * 6, [n // 2 for n in range(12)]), None, F1)
+    assert (interval.low, interval.high) == (50.0, 50.0)
+
+
+def test_bootstrap_draws_questions_where_documents_are_few():
+    interval = bootstrap(outcomes([0, 1] * 4, [n // 2 for n in range(8)]), None, F1)
+    assert interval.low < 50 < interval.high
+
+
+def test_clear_means_zero_is_outside():
+    assert Interval(5, 1, 9).clear and Interval(-5, -9, -1).clear
+    assert not Interval(5, 0, 9).clear and not Interval(0, -1, 1).clear

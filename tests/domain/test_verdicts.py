@@ -1,0 +1,137 @@
+"""The verdict: each decision can be reached, and says why."""
+
+from dataclasses import replace
+
+import pytest
+
+from ragtune_ui.domain.contract import Contract
+from ragtune_ui.domain.scores import Interval, Outcome
+from ragtune_ui.domain.verdicts import CELLS, Check, _say, judge, judge_reply, signed
+from tests.domain.makers import asked, library, question
+
+CONTRACT = Contract()
+REFUSAL = CONTRACT.refusal
+
+
+def reply_to(n, reply, passages):
+    return judge_reply(asked()[n], reply, [library()[p] for p in passages], CONTRACT)
+
+
+def test_a_right_answer_with_its_passage():
+    o = reply_to(0, "18 tonnes [2]", [3, 0])
+    assert (o.em, o.f1, o.cited, o.cited_right, o.oracles, o.found) == (1.0, 1.0, 1, 1, 1, True)
+    assert (o.question, o.document, o.answer, o.refused) == (asked()[0].id, "ramps.md", "18 tonnes", False)
+
+
+def test_numbers_of_no_passage_count_as_wrong_citations():
+    o = reply_to(0, "about 18 tonnes [1][7]", [3, 0])
+    assert (o.cited, o.cited_right, o.em) == (2, 0, 0.0)
+    assert o.f1 == pytest.approx(0.8)  # 2 shared, 3 and 2 words: 4 / 5
+
+
+def test_a_refusal_of_an_answerable_question_scores_0():
+    o = reply_to(0, REFUSAL, [1, 2])
+    assert (o.refused, o.em, o.f1, o.found, o.oracles) == (True, 0.0, 0.0, False, 0)
+
+
+def test_closed_book_has_no_passages():
+    o = reply_to(0, "18 tonnes [1]", [])
+    assert (o.f1, o.cited, o.cited_right, o.found) == (1.0, 1, 0, False)
+
+
+@pytest.mark.parametrize(("reply", "score"), [(REFUSAL, 1.0), ("The moon.", 0.0), ("", 0.0)])
+def test_an_unanswerable_question_wants_a_refusal(reply, score):
+    q = question("Who owns the moon?", "", answerable=False)
+    o = judge_reply(q, reply, library()[:2], CONTRACT)
+    assert (o.em, o.f1, o.document, o.answerable) == (score, score, q.id, False)
+
+
+ASKED = [question(f"Q{n}?", "yes", document=f"d{n}", evidence="e", end=1) for n in range(20)] + [
+    question(f"U{n}?", "", answerable=False) for n in range(4)
+]
+
+
+def cell(f1=1.0, refuse_unknown=True, refuse_known=0, found=True):
+    """Outcomes to ``ASKED``: one score for the answerable; the first ``refuse_known`` of them are refused."""
+    made = []
+    for n, q in enumerate(ASKED):
+        refused = n < refuse_known if q.answerable else refuse_unknown
+        score = (0.0 if refused else f1) if q.answerable else float(refused)
+        cited = 0 if refused else 1
+        made.append(
+            Outcome(q.id, q.document or q.id, q.answerable, "r", "r", refused, score, score, cited,
+                    cited * q.answerable, 1, q.answerable and found)
+        )  # fmt: skip
+    return made
+
+
+def verdict(base, tuned, leaked=0, n=24, hit=0.9):
+    closed = cell(0.0, refuse_unknown=False)
+    cells = {"base": closed, "base_rag": base, "tuned": closed, "tuned_rag": tuned}
+    cut = {name: outcomes[:n] for name, outcomes in cells.items()}
+    return judge("v", "r", ASKED[:n], cut, {"hit@k": hit}, leaked, made="now", seconds=2.0)
+
+
+def marks(v):
+    return [c.mark for c in v.checks]
+
+
+def test_use():
+    v = verdict(cell(0.5, refuse_unknown=False), cell(1.0))
+    assert v.decision == "use" and "It now admits when your documents are silent" in v.sentence
+    # 20 questions from 0.5 to 1 and 4 from 0 to 1: 14 / 24 = 58 points.
+    assert v.difference["f1"].mean == pytest.approx(100 * 14 / 24) and v.sentence.startswith("+58 points")
+    assert marks(v) == ["good"] * 5
+    assert set(v.cells) == set(CELLS) and v.n == 24 and v.misses == ()
+    assert (v.id, v.run, v.made, v.seconds, v.retrieval) == ("v", "r", "now", 2.0, {"hit@k": 0.9})
+
+
+def test_careful_where_a_check_is_red():
+    leaked = verdict(cell(0.5), cell(1.0), leaked=3)
+    assert leaked.decision == "careful" and "(3 of 24)" in leaked.sentence
+    timid = verdict(cell(0.3), cell(1.0, refuse_known=3))  # 3 of 20 refused, over the bound of 10 %
+    assert timid.decision == "careful" and "15 % wrongly refused" in timid.sentence
+
+
+def test_no_difference_and_its_checks():
+    v = verdict(cell(0.5), cell(0.5), hit=0.5)
+    assert v.decision == "no difference" and "includes zero" in v.sentence
+    assert marks(v) == ["care", "good", "good", "good", "care"]
+
+
+def test_do_not_use():
+    v = verdict(cell(1.0), cell(0.5))
+    assert v.decision == "do not use" and "−42 points" in v.sentence  # 20 x 0.5 / 24
+    assert v.checks[0].mark == "bad"
+
+
+def test_not_enough():
+    v = verdict(cell(0.0), cell(1.0), n=19)
+    assert v.decision == "not enough" and v.sentence.startswith("19 held-back questions of at least 20")
+
+
+def test_use_says_nothing_of_refusals_where_they_did_not_improve():
+    gains = {"f1": Interval(9, 2, 16, 30), "refusal_f1": Interval(3, -2, 8, 30)}
+    decision, _, sentence = _say(gains, [Check("care", "Search", "70 %")], 30)
+    assert decision == "use" and sentence.endswith("between +2 and +16.")
+
+
+def test_each_cause_of_a_miss_is_named():
+    wrong = cell(0.0, refuse_unknown=False)
+    wrong[0] = replace(wrong[0], found=False)
+    wrong[1] = replace(wrong[1], refused=True)
+    wrong[3] = replace(wrong[3], f1=0.5)  # half right is no miss
+    misses = verdict(cell(1.0), wrong).misses
+    causes = [m.cause for m in misses]
+    assert causes[:3] == [
+        "the passage was not found",
+        "found, but it said the documents are silent",
+        "found, but not used well",
+    ]
+    assert causes[-1] == "answered although the documents are silent"
+    assert len(misses) == 23 and misses[0].question == "Q0?" and all(m.remedy for m in misses)
+
+
+@pytest.mark.parametrize(("points", "words"), [(12.4, "+12"), (-3.0, "−3"), (0.4, "0"), (-0.4, "0")])
+def test_signed(points, words):
+    assert signed(points) == words
