@@ -15,6 +15,7 @@ class Settings:
     assets: Path  # what came with the program: sample, models, help
     presets: Path
     network: bool = False  # downloads may be asked for
+    embedder: str = "built-in"  # or a sentence-transformers folder or hub id
     file_limit: int = 200 * 1024 * 1024  # bytes of one uploaded file
 
     @classmethod
@@ -26,5 +27,6 @@ class Settings:
             home=Path(chosen).expanduser().absolute(),
             assets=root / "assets",
             presets=root / "presets",
+            embedder=environ.get("RAGTUNE_EMBEDDER") or "built-in",
             network=environ.get("RAGTUNE_NETWORK", "").lower() in ("1", "on", "true", "yes"),
         )

@@ -12,7 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from ragtune_ui.domain.errors import RagtuneError
+from ragtune_ui.domain.errors import Busy, RagtuneError
 from ragtune_ui.domain.plans import RunSheet
 from ragtune_ui.store import files
 from ragtune_ui.store.events import EventLog
@@ -43,6 +43,8 @@ def main(arguments: list[str]) -> int:
                 verified=files.verified,
             )
         return 0
+    except Busy as error:  # the log belongs to the worker that is on this run
+        print(error.sentence, file=sys.stderr)
     except RagtuneError as error:
         log.append("failed", sentence=str(error), remedy=error.remedy, details=error.details)
     except MemoryError:

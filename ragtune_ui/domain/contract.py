@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ragtune_ui.domain.examples import Message
 from ragtune_ui.domain.passages import Chunk
 
-_CITATION = re.compile(r"\[\s*(\d{1,2})\s*\]")
+_CITATION = re.compile(r"\[\s*\d{1,2}(?:\s*[,;]\s*\d{1,2})*\s*\]")  # [1], and [1, 2] as larger models write it
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Contract:
 
     def read(self, reply: str) -> Answer:
         """A reply taken apart; tolerant of case, spacing and line breaks, equally for both models."""
-        citations = tuple(dict.fromkeys(int(n) for n in _CITATION.findall(reply)))
+        citations = tuple(dict.fromkeys(int(n) for mark in _CITATION.findall(reply) for n in re.findall(r"\d+", mark)))
         text = " ".join(_CITATION.sub(" ", reply).split()).strip(" .")
         return Answer(text, citations, _plain(self.refusal) in _plain(text) if text else False)
 

@@ -134,7 +134,6 @@ class Engines:
 
     reader: Callable[[], Reader]
     chunker: Callable[[], Chunker]
-    embedder: Callable[[], Embedder]
     searcher: Callable[[Path], Searcher]  # the index folder of a project
     writer: Callable[[], Writer]
     catalog: Callable[[], Catalog]

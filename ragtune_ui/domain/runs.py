@@ -145,6 +145,8 @@ def fold(id: str, events: Iterable[Event]) -> Job:
 
 def _left(job: Job, pace: list[float], marks: list[tuple[float, int]]) -> float | None:
     """Seconds left: the median step after five steps, else the mean pace of progress after a second."""
+    if not job.total:
+        return None
     if len(pace) >= 5:
         return max(0.0, (job.total - job.done) * statistics.median(pace))
     if len(marks) >= 2 and marks[-1][1] > marks[0][1] and marks[-1][0] - marks[0][0] >= 1:

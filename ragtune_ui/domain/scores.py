@@ -99,8 +99,9 @@ METRICS: Mapping[str, Ratio] = {
     "refusal_precision": lambda o: (float(o.refused and not o.answerable), float(o.refused)),
     "refusal_recall": lambda o: (float(o.refused and not o.answerable), float(not o.answerable)),
     "refusal_f1": lambda o: (2.0 * (o.refused and not o.answerable), float(o.refused) + float(not o.answerable)),
-    # Of the answerable questions, the share refused all the same.
-    "over_refusal": lambda o: (float(o.refused and o.answerable), float(o.answerable)),
+    # Of the answerable questions whose oracle was given, the share refused all the same. A refusal where
+    # the search missed the passage is right, so it does not count.
+    "over_refusal": lambda o: (float(o.refused), 1.0) if o.answerable and o.found else (0.0, 0.0),
 }
 
 

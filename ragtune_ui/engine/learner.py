@@ -6,6 +6,7 @@ LoRA: Hu et al. 2021 (arXiv 2106.09685), on all linear layers, alpha = 2 r (scie
 from __future__ import annotations
 
 import os
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -58,32 +59,32 @@ def calibrate(seconds: float = 0.3) -> Pace:
     most = cores if cores < 4 else cores - 1
     counts = sorted({1, most, *(n for n in (2, 4, 8, 16, 32) if n < most)})
     tried = [Pace(n, dtype) for n in counts for dtype in ("float32", "bfloat16")]
-    held = torch.get_num_threads()
+    held, rounds = torch.get_num_threads(), 3
     try:
-        times = {pace: _time(pace, seconds / len(tried)) for pace in tried}
+        times = [[_time(pace, seconds / rounds / len(tried)) for pace in tried] for _ in range(rounds)]
     finally:
         torch.set_num_threads(held)
-    best = tried[0]
-    for pace in tried[1:]:
-        if times[pace] < 0.85 * times[best]:  # ties go to fewer threads and full precision
-            best = pace
-    return best
+    middle = [statistics.median(column) for column in zip(*times, strict=True)]
+    best = 0
+    for n in range(1, len(tried)):
+        if middle[n] < 0.85 * middle[best]:  # ties go to fewer threads and full precision
+            best = n
+    return tried[best]
 
 
 def _time(pace: Pace, seconds: float) -> float:
-    """Least seconds of one matrix product at a pace: the least, because others share the machine."""
+    """Mean seconds of one matrix product at a pace, with the waiting that other programs cause."""
     import torch
 
     torch.set_num_threads(pace.threads)
     dtype = getattr(torch, pace.dtype)
-    left, right = torch.ones(512, 512, dtype=dtype), torch.ones(512, 1024, dtype=dtype)
+    left, right = torch.ones(512, 384, dtype=dtype), torch.ones(384, 1024, dtype=dtype)
     left @ right
-    least, until = float("inf"), time.monotonic() + seconds
-    while time.monotonic() < until:
-        began = time.perf_counter()
+    began, done = time.perf_counter(), 0
+    while done < 2 or time.perf_counter() - began < seconds:
         left @ right
-        least = min(least, time.perf_counter() - began)
-    return least
+        done += 1
+    return (time.perf_counter() - began) / done
 
 
 class Learner:

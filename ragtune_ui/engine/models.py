@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,6 +107,19 @@ def halves(model: Any) -> tuple[Any, Callable[[Any], Any]] | None:
 def accepts(model: Any, name: str) -> bool:
     """True where the model's call knows an argument."""
     return name in inspect.signature(model.forward).parameters
+
+
+def public_name(id: str) -> str:
+    """The name of a model that may leave this computer: a hub id as it is, a folder without its path."""
+    return Path(id).name if Path(id).is_absolute() else id
+
+
+def licence_of(folder: Path) -> str:
+    """The licence that the model card beside the weights names; "" where there is none."""
+    card = folder / "README.md"
+    head = card.read_text(encoding="utf-8", errors="replace")[:5_000] if card.is_file() else ""
+    found = re.search(r"^license:\s*([\w.-]+)\s*$", head, re.MULTILINE)
+    return found.group(1) if found else ""
 
 
 @contextmanager

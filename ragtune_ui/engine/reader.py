@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import shutil
@@ -167,10 +168,8 @@ def _environment(scratch: str) -> dict[str, str]:
 
 
 def _close_quietly(pipe: Any) -> None:
-    try:
+    with contextlib.suppress(OSError):  # unsent bytes to a child that is gone
         pipe.close()
-    except OSError:  # unsent bytes to a child that is gone
-        pass
 
 
 def _megabytes(size: int) -> str:

@@ -26,6 +26,7 @@ SIDES = ("base", "tuned")
 LOOP = 6  # tokens; a run of so many that came before in the same answer is not said again
 BATCH_TOKENS = {"cpu": 6_144, "cuda": 65_536}  # padded prompt and answer tokens answered at once
 BATCH_ROWS = {"cpu": 12, "cuda": 64}
+TELL_EVERY = 1.0  # seconds
 FULL_PRECISION_BYTES = 2**31  # a model of at most this size runs on a CPU in 32 bits
 
 
@@ -81,8 +82,11 @@ class ModelSpeaker:
         done = 0
         progress(done, len(rows), "")
         for batch in _batches(rows, limit):
+            told = time.monotonic()
             for _ in self._grow(batch, limit):
-                progress(done, len(rows), "")
+                if time.monotonic() - told > TELL_EVERY:  # so that a stop is heard within a batch
+                    progress(done, len(rows), "")
+                    told = time.monotonic()
             done += len(batch)
             progress(done, len(rows), "")
         return [self._text(row, _source(messages)) for row, messages in zip(rows, prompts, strict=True)]

@@ -66,6 +66,11 @@ def prompt_ids(messages: Sequence[Message], tokenizer: Any, room: int | None = N
     return without(low)[-room:]
 
 
+def rendered(messages: Sequence[Message], tokenizer: Any) -> str:
+    """A prompt as the text that the model reads, up to the point where the reply begins."""
+    return _render(messages, tokenizer, asks=True)
+
+
 def end_ids(tokenizer: Any, model: Any = None) -> set[int]:
     """Ids that end a reply: the one that the chat template closes a turn with, and the model's own."""
     ends = {_end_of_turn(tokenizer)}

@@ -13,7 +13,6 @@ import json
 import math
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -27,20 +26,13 @@ from ragtune_ui.domain.records import from_record
 from ragtune_ui.engine import checkpoints
 from ragtune_ui.engine.checkpoints import Position, Publish
 from ragtune_ui.engine.learner import Learner, Pace, Row, calibrate
-from ragtune_ui.engine.models import load_tokenizer, positions_of
+from ragtune_ui.engine.models import load_tokenizer, positions_of, public_name
 from ragtune_ui.engine.tokens import encode
 
 SKIPS = 3  # steps in a row whose loss may fail to be a number
 UNSEEN = 32  # unseen examples of a check, at most: it must not cost more than it tells
 
 Emit = Callable[..., None]
-
-
-class ProcessTrainer:
-    """Trains in a process of its own (the Trainer port): a crash takes the worker, not the window."""
-
-    def command(self, run: Path) -> list[str]:
-        return [sys.executable, "-m", "ragtune_ui.worker", str(run)]
 
 
 def train(
@@ -177,7 +169,7 @@ class _Run:
         return True
 
     def _save(self) -> None:
-        checkpoints.write(self.folder, self.learner, self.at, self.best, self.sheet.model, self.publish)
+        checkpoints.write(self.folder, self.learner, self.at, self.best, public_name(self.sheet.model), self.publish)
         self.emit("checkpoint", step=self.at.step)
 
     def _close(self) -> None:
@@ -190,7 +182,8 @@ class _Run:
         if not self.ended and self.plan.patience and self.best is not None:
             kept = self.at.best_step
             self.learner.put_adapter(self.best)
-        self.publish(self.folder / "adapter", lambda to: self.learner.write_adapter(to, self.sheet.model))
+        name = public_name(self.sheet.model)
+        self.publish(self.folder / "adapter", lambda to: self.learner.write_adapter(to, name))
         self.emit("result", **self._figures(kept))
         if self.ended:
             self.emit("stopped", note=self.ended)

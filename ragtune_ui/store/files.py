@@ -6,39 +6,44 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ragtune_ui.domain.errors import ProjectError
+from ragtune_ui.domain.errors import ProjectError, RagtuneError
 from ragtune_ui.domain.records import from_record, to_record
 
 T = TypeVar("T")
 MANIFEST = "manifest.json"
 _HIDDEN = ".new-"
+_ASIDE = re.compile(r"\.new-old-[0-9a-f]{8}-(.+)")
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step: a reader sees the old text or the new, never a part."""
-    write_bytes(path, text.encode())
+    # Halves of characters, as broken file names have them, cannot be written: each becomes "?".
+    write_bytes(path, text.encode("utf-8", "replace"))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{_HIDDEN}{uuid.uuid4().hex[:8]}-{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with new.open("wb") as f:
             f.write(data)
             f.flush()
             os.fsync(f.fileno())
         _replace(new, path)
+        _sync_folder(path.parent)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise _in_words(error) from error
-    _sync_folder(path.parent)
 
 
 def write_record(path: Path, thing: Any) -> None:
@@ -52,7 +57,11 @@ def read_record(path: Path, kind: type[T]) -> T:
     Raises:
         ProjectError: the file is missing, torn or of another make.
     """
-    return from_record(kind, read_json(path))
+    record = read_json(path)
+    try:
+        return from_record(kind, record)
+    except RagtuneError as error:
+        raise _unreadable(path, error) from error
 
 
 def read_json(path: Path) -> Any:
@@ -60,12 +69,16 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ProjectError(f"A file of this project is missing: {path.name}.", "Restore it from a backup.") from error
-    except (ValueError, OSError) as error:
-        raise ProjectError(
-            f"A file of this project cannot be read: {path.name}.",
-            "Restore it from a backup; the rest of the project is untouched.",
-            str(error),
-        ) from error
+    except (ValueError, RecursionError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ProjectError:
+    return ProjectError(
+        f"A file of this project cannot be read: {path.name}.",
+        "Restore it from a backup; the rest of the project is untouched.",
+        str(error),
+    )
 
 
 def write_records(path: Path, things: Iterable[Any]) -> None:
@@ -82,32 +95,28 @@ def read_records(path: Path, kind: type[T]) -> list[T]:
     if not path.exists():
         return []
     found: list[T] = []
-    for number, line in enumerate(_whole_lines(path), start=1):
+    for number, line in _whole_lines(path):
         try:
             found.append(from_record(kind, json.loads(line)))
-        except ValueError as error:
+        except (ValueError, RagtuneError) as error:
             raise ProjectError(
                 f"Line {number} of {path.name} cannot be read.", "Restore the file from a backup.", str(error)
             ) from error
     return found
 
 
-def append_record(path: Path, thing: Any) -> None:
-    """One more JSON line, on the disk when this returns."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(to_record(thing), ensure_ascii=False) + "\n"
-    append_line(path, line)
-
-
 def append_line(path: Path, line: str, sync: bool = True) -> None:
     """One write on an append-only descriptor. A torn tail left by a crash is first closed with a newline."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             size = os.fstat(fd).st_size
             if size and os.pread(fd, 1, size - 1) != b"\n":
                 line = "\n" + line
-            os.write(fd, line.encode())
+            data = line.encode()
+            if os.write(fd, data) < len(data):  # a nearly full disk takes a part and reports no error
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if sync:
                 os.fsync(fd)
         finally:
@@ -116,23 +125,24 @@ def append_line(path: Path, line: str, sync: bool = True) -> None:
         raise _in_words(error) from error
 
 
-def _whole_lines(path: Path) -> Iterator[str]:
+def _whole_lines(path: Path) -> Iterator[tuple[int, str]]:
     with path.open(encoding="utf-8", errors="replace", newline="\n") as f:
-        for line in f:
+        for number, line in enumerate(f, start=1):
             if line.endswith("\n") and line.strip():
-                yield line
+                yield number, line
 
 
-_cache: dict[Path, tuple[tuple[int, int], type, Any]] = {}
+_cache: dict[Path, tuple[tuple[int, int, int], type, Any]] = {}
 
 
 def cached(path: Path, kind: type[T], read: Callable[[Path, type[T]], Any]) -> Any:
-    """``read(path, kind)``, done again only when the file has changed (size or time)."""
+    """``read(path, kind)``, done again only when the file has changed."""
     try:
         stat = path.stat()
     except FileNotFoundError:
         return read(path, kind)
-    stamp = (stat.st_mtime_ns, stat.st_size)
+    # Clocks of file systems tick in milliseconds: two writes of one size may share a time, not an inode.
+    stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
     held = _cache.get(path)
     if held is None or held[0] != stamp or held[1] is not kind:
         held = (stamp, kind, read(path, kind))
@@ -147,26 +157,37 @@ def publish(final: Path, write: Callable[[Path], None]) -> None:
     An older folder of that name is replaced.
     """
     hidden = final.with_name(f"{_HIDDEN}{os.getpid()}-{uuid.uuid4().hex[:8]}-{final.name}")
-    hidden.mkdir(parents=True)
     try:
+        hidden.mkdir(parents=True)
         write(hidden)
         files = {}
         for path in sorted(p for p in hidden.rglob("*") if p.is_file()):
             _sync_file(path)
             files[path.relative_to(hidden).as_posix()] = [path.stat().st_size, _sha256(path)]
         write_text(hidden / MANIFEST, json.dumps(files, indent=1) + "\n")
-        old = None
-        if final.exists():
-            old = final.with_name(f"{_HIDDEN}old-{uuid.uuid4().hex[:8]}-{final.name}")
-            _replace(final, old)
-        _replace(hidden, final)
-        _sync_folder(final.parent)
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
+        _exchange(hidden, final)
     except OSError as error:
         raise _in_words(error) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _exchange(hidden: Path, final: Path) -> None:
+    """Give ``hidden`` its final name. Folders cannot be replaced in one step, so an older one is set
+    aside first; it comes back when the new one cannot take its place (here, or in ``sweep``)."""
+    old = None
+    if final.exists():
+        old = final.with_name(f"{_HIDDEN}old-{uuid.uuid4().hex[:8]}-{final.name}")
+        _replace(final, old)
+    try:
+        _replace(hidden, final)
+    except OSError:
+        if old is not None:
+            _replace(old, final)
+        raise
+    _sync_folder(final.parent)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def verified(folder: Path) -> bool:
@@ -182,14 +203,19 @@ def verified(folder: Path) -> bool:
 
 
 def sweep(folder: Path, older_than: float = 3600.0) -> None:
-    """Remove what interrupted writes left behind, once it is older than ``older_than`` seconds."""
-    for left in folder.glob(f"{_HIDDEN}*"):
-        if time.time() - left.stat().st_mtime < older_than:
-            continue
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+    """Remove what interrupted writes left behind, once it is older than ``older_than`` seconds; a
+    folder that was set aside and never replaced comes back. Not to be called while others publish."""
+    for left in list(folder.glob(f"{_HIDDEN}*")):
+        aside = _ASIDE.fullmatch(left.name)
+        with suppress(OSError):
+            if aside and not (folder / aside[1]).exists():
+                left.replace(folder / aside[1])
+            elif time.time() - left.stat().st_mtime < older_than:
+                continue
+            elif left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
 
 
 def _sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import shutil
+import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from typing import NoReturn
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.documents import Document, Parsed
-from ragtune_ui.domain.errors import ProjectError
+from ragtune_ui.domain.errors import Busy, ProjectError, RagtuneError
 from ragtune_ui.domain.examples import Example
 from ragtune_ui.domain.mixes import Dataset, DatasetMix
 from ragtune_ui.domain.passages import Chunk, ChunkSettings, Judgement, SearchSettings
@@ -98,9 +99,9 @@ class Home:
         self.trash = folder / ".trash"
 
     def projects(self) -> list[Project]:
-        """Readable projects, the one touched last first."""
+        """Readable projects, the one touched last first; a damaged one does not hide the others."""
         found = [Project(p.parent) for p in self.folder.glob("*/project.json") if not p.parent.name.startswith(".")]
-        return sorted(found, key=lambda p: p.touched, reverse=True)
+        return sorted((p for p in found if p.readable), key=lambda p: p.touched, reverse=True)
 
     def create(self, name: str, about: str = "") -> Project:
         """A new, empty project.
@@ -134,8 +135,10 @@ class Home:
         return Project(project.folder)
 
     def discard(self, id: str) -> None:
-        """Move a project to the trash; ``restore`` brings it back."""
+        """Move a project to the trash; ``restore`` brings it back. Raises Busy while work runs in it."""
         project = self.open(id)
+        if any(not job.ended for job in project.runs() + project.jobs()):
+            raise Busy("Work is running in this project.", "Wait until it is finished, or stop it first.")
         self.trash.mkdir(parents=True, exist_ok=True)
         project.folder.replace(self.trash / id)
 
@@ -170,6 +173,9 @@ def open_folder(folder: Path) -> Project:
     return Project(folder)
 
 
+_locks: dict[Path, threading.RLock] = {}
+
+
 class Project:
     """The shelves of one project. Cheap to make; every read comes from the disk (or its unchanged copy)."""
 
@@ -198,9 +204,25 @@ class Project:
         return self.card.name
 
     @property
+    def readable(self) -> bool:
+        try:
+            return bool(self.card)
+        except RagtuneError:
+            return False
+
+    @property
     def touched(self) -> float:
         paths = [self.folder, *(self.folder / n for n in ("questions.jsonl", "choices.json", "runs", "verdicts"))]
         return max(p.stat().st_mtime for p in paths if p.exists())
+
+    def changing(self) -> threading.RLock:
+        """The lock to hold while a shelf is read, changed and written back, lest two windows undo each other."""
+        return _locks.setdefault(self.folder, threading.RLock())
+
+    def tidy(self) -> None:
+        """Clear away what a crash left half-written. For the start, while nothing is written here."""
+        for shelf in ("", "documents", "datasets", "verdicts", "chats", "exports"):
+            files.sweep(self.folder / shelf)
 
     # choices -------------------------------------------------------------------------------
 
@@ -213,8 +235,9 @@ class Project:
 
     def choose(self, **changes: object) -> Choices:
         """Change some of the project's choices; returns all of them."""
-        changed = replace(self.choices(), **changes)  # type: ignore[arg-type]
-        files.write_record(self.folder / "choices.json", changed)
+        with self.changing():
+            changed = replace(self.choices(), **changes)  # type: ignore[arg-type]
+            files.write_record(self.folder / "choices.json", changed)
         return changed
 
     # documents -----------------------------------------------------------------------------
@@ -222,18 +245,21 @@ class Project:
     def documents(self) -> list[Document]:
         """All documents in the order they were added."""
         paths = (self.folder / "documents").glob("*/document.json")
-        found = [files.cached(p, Document, files.read_record) for p in paths]
+        found = [files.cached(p, Document, files.read_record) for p in paths if not p.parent.name.startswith(".")]
         return sorted(found, key=lambda d: (d.added, d.name))
 
     def document(self, id: str) -> Document:
         return next((d for d in self.documents() if d.id == id), None) or _gone("That document")
 
     def keep_document(self, document: Document, parsed: Parsed | None, original: Path) -> None:
-        """Put a document with its text and its original file on the shelf, whole or not at all."""
+        """Put a document with its text and original on the shelf, whole or not at all. A file that gave
+        no text is not copied: it may be huge, or not open at all."""
 
         def write(folder: Path) -> None:
-            (folder / "text.md").write_text(parsed.text if parsed else "", encoding="utf-8")
-            shutil.copyfile(original, folder / f"original{Path(document.name).suffix.lower()[:12]}")
+            # Bytes, because text mode would change line ends, and with them every character span.
+            (folder / "text.md").write_bytes((parsed.text if parsed else "").encode("utf-8", "replace"))
+            if parsed is not None:
+                shutil.copyfile(original, folder / f"original{Path(document.name).suffix.lower()[:12]}")
             files.write_record(folder / "document.json", document)
 
         files.publish(self.folder / "documents" / document.id, write)
@@ -242,7 +268,13 @@ class Project:
         files.write_record(self.folder / "documents" / document.id / "document.json", document)
 
     def text(self, document: str) -> str:
-        return (self.folder / "documents" / document / "text.md").read_text(encoding="utf-8")
+        """The document's text. Raises ProjectError where it is missing or damaged."""
+        try:
+            return (self.folder / "documents" / document / "text.md").read_bytes().decode("utf-8")
+        except (OSError, ValueError) as error:
+            raise ProjectError(
+                "The text of a document cannot be read.", "Remove that document and add it again.", str(error)
+            ) from error
 
     def discard_document(self, id: str) -> None:
         """Move a document to the project's trash; ``restore_document`` brings it back."""
@@ -253,11 +285,14 @@ class Project:
         (self.folder / "documents" / id).replace(trash / id)
 
     def restore_document(self, id: str) -> Document:
-        held = self.folder / "trash" / Path(id).name
-        if not held.exists():
+        if id not in {d.id for d in self.discarded_documents()}:
             _gone("That document")
-        held.replace(self.folder / "documents" / held.name)
-        return self.document(held.name)
+        held, final = self.folder / "trash" / id, self.folder / "documents" / id
+        if final.exists():  # the same file was added again in the meantime
+            shutil.rmtree(held, ignore_errors=True)
+        else:
+            held.replace(final)
+        return self.document(id)
 
     def discarded_documents(self) -> list[Document]:
         """Documents in the trash, the latest first."""
@@ -301,15 +336,9 @@ class Project:
 
     def keep_dataset(self, dataset: Dataset, questions: Sequence[Question]) -> Manifest:
         """Freeze a dataset. The same content is kept once, under the same id."""
+        said = {q.id: f"{q.question}\n{q.answer}" for q in questions}
         manifest = Manifest(
-            id=dataset.id,
-            mix=dataset.mix,
-            contract=dataset.contract,
-            counts=dataset.counts,
-            dev=len(dataset.dev),
-            digest=dataset.digest,
-            made=now(),
-            questions={q.id: f"{q.question}\n{q.answer}" for q in questions},
+            dataset.id, dataset.mix, dataset.contract, dataset.counts, len(dataset.dev), dataset.digest, now(), said
         )
 
         def write(folder: Path) -> None:
@@ -363,9 +392,8 @@ class Project:
         return folder if (folder / files.MANIFEST).exists() else None
 
     def new_job(self, what: str) -> Path:
-        folder = self.folder / "jobs" / f"{what}-{datetime.datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
-        folder.mkdir(parents=True)
-        return folder
+        """A free name for a job's folder; it comes into being with the first line of the log."""
+        return self.folder / "jobs" / f"{what}-{datetime.datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
 
     def jobs(self) -> list[Job]:
         """Other long work, the latest first."""

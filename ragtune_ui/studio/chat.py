@@ -76,7 +76,8 @@ class Chat:
                 stopped.set()
                 said = {side: reply.text for side, reply in latest.items()}
                 turn = replace(turn, base=said.get("base", ""), tuned=said.get("tuned", ""))
-                project.keep_turns([*project.turns(), turn])
+                with project.changing():
+                    project.keep_turns([*project.turns(), turn])
         yield Exchange(turn, latest.get("base"), latest.get("tuned"), True)
 
     def setting(self, project: Project, run: str) -> tuple[Path, Contract, Path | None]:
@@ -98,7 +99,8 @@ class Chat:
         """Keep a vote on a turn; returns the counts over all turns."""
         if vote not in VOTES:
             raise ModelError("That is no vote.", f"Choose one of: {', '.join(VOTES.values())}.")
-        project.keep_turns([replace(t, vote=vote) if t.id == turn else t for t in project.turns()])
+        with project.changing():
+            project.keep_turns([replace(t, vote=vote) if t.id == turn else t for t in project.turns()])
         return self.votes(project)
 
     def votes(self, project: Project) -> dict[str, int]:

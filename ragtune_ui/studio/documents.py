@@ -90,7 +90,7 @@ class Documents:
 
         def work(task: Task) -> str:
             added = self.read(project, files, task)
-            if added.added:
+            if added.added or self._studio.retrieval.behind(project):
                 self._studio.retrieval.index(project, task)
             return added.sentence
 
@@ -103,7 +103,8 @@ class Documents:
         added: list[str] = []
         already: list[str] = []
         problems: list[tuple[str, str]] = []
-        for done, (name, path) in enumerate(files):
+        for done, (given, path) in enumerate(files):
+            name = given.encode("utf-8", "replace").decode()  # names need not be text on every disk
             task.progress(done, len(files), f"Reading {name}")
             document, parsed = self._read_one(name, path)
             if document.digest in known and known[document.digest].ready:
@@ -151,7 +152,10 @@ class Documents:
         Raises:
             DocumentError: no such folder, or nothing in it that RAGTune reads.
         """
-        root = Path(folder).expanduser()
+        try:
+            root = Path(folder.strip()).expanduser()
+        except RuntimeError:  # "~nobody"
+            root = Path(folder)
         if not folder.strip() or not root.is_dir():
             raise DocumentError(f"There is no folder “{folder.strip()}” on this computer.", "Check the spelling.")
         found: list[tuple[str, Path]] = []
@@ -159,7 +163,7 @@ class Documents:
             folders[:] = sorted(f for f in folders if not f.startswith("."))
             for name in sorted(names):
                 path = Path(base) / name
-                if kind_of(name) and not name.startswith(".") and not path.is_symlink():
+                if kind_of(name) and not name.startswith(".") and path.is_file() and not path.is_symlink():
                     found.append((path.relative_to(root).as_posix(), path))
         if not found:
             raise DocumentError(
@@ -172,10 +176,14 @@ class Documents:
         row = next((r for r in self.rows(project) if r.document.id == id), None)
         if row is None:
             raise DocumentError("That document is no longer there.", "Reload the page.")
+        self._studio.jobs.ensure_free()  # before anything is moved: without a new index the search would still find it
         project.discard_document(id)
         project.keep_chunks([c for c in project.chunks() if c.document != id])
         self._studio.retrieval.start_index(project, f"Removing {row.document.name}")
-        touched = f" {row.questions} approved questions lose their source." if row.questions else ""
+        number = (
+            "1 approved question loses its" if row.questions == 1 else f"{row.questions} approved questions lose their"
+        )
+        touched = f" {number} source." if row.questions else ""
         return f"“{row.document.name}” is removed.{touched}"
 
     def undo_remove(self, project: Project) -> str:
@@ -183,6 +191,7 @@ class Documents:
         held = project.discarded_documents()
         if not held:
             raise DocumentError("There is nothing to bring back.", "Only removed documents can be brought back.")
+        self._studio.jobs.ensure_free()
         document = project.restore_document(held[0].id)
         self._studio.retrieval.start_index(project, f"Bringing {document.name} back")
         return f"“{document.name}” is back."

@@ -14,15 +14,16 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ragtune_ui.domain.errors import Busy, RagtuneError, Stopped
-from ragtune_ui.domain.runs import Job
+from ragtune_ui.domain.errors import Busy, ProjectError, RagtuneError, Stopped
+from ragtune_ui.domain.runs import ENDS, Job
 from ragtune_ui.store.events import EventLog, job_of
+from ragtune_ui.store.files import sweep
 from ragtune_ui.store.projects import Project
 
 POLL = 0.25  # seconds between looks at a worker process
@@ -80,7 +81,11 @@ class Jobs:
         folder = project.new_job(what)
         self._claim(folder, title)
         log, stop = EventLog(folder / "events.jsonl"), threading.Event()
-        log.append("asked", what=what, title=title)
+        try:
+            log.append("asked", what=what, title=title)
+        except BaseException:  # a full disk must not hold the bench for ever
+            self._free(folder)
+            raise
         self._launch(folder, stop, lambda: self._guard(folder, log, Task(log, stop), work))
         return folder.name
 
@@ -97,6 +102,7 @@ class Jobs:
             if not log.read():
                 log.append("asked", what="train", title=title)
             (folder / STOP_FILE).unlink(missing_ok=True)
+            before = log.read()[-1].seq
             with (folder / "worker.log").open("ab") as out:
                 process = subprocess.Popen(
                     command,
@@ -109,21 +115,24 @@ class Jobs:
         except BaseException:
             self._free(folder)
             raise
-        stop = threading.Event()
-        self._launch(folder, stop, lambda: self._watch(folder, log, stop, process))
+        self._launch(folder, threading.Event(), lambda: self._watch(folder, log, before, process))
 
     def recover(self, project: Project) -> None:
         """After a start: adopt live workers, and give work that died an "interrupted" end."""
         for shelf in ("runs", "jobs"):
             for path in (project.folder / shelf).glob("*/events.jsonl"):
                 folder = path.parent
-                job = job_of(folder)
-                if job is None or job.ended or folder in self._threads:
+                if self._watched(folder):
                     continue
-                log = EventLog(path)
+                log, job = EventLog(path), job_of(folder)
                 if shelf == "runs" and worker_alive(folder):
-                    self._adopt(folder, log, job)
-                else:
+                    if job is not None:
+                        self._adopt(folder, log, job)
+                    continue
+                for place in (folder, folder / "checkpoints"):
+                    sweep(place)
+                job = job_of(folder)  # again: the worker may have ended between the two looks
+                if job is not None and not job.ended:
                     log.append("interrupted", note="RAGTune was closed while this ran.")
 
     def then(self, project: Project, id: str, follow: Callable[[], object]) -> None:
@@ -140,13 +149,19 @@ class Jobs:
                 follow()
             except RagtuneError as error:
                 EventLog(folder / "events.jsonl").append("failed", sentence=str(error), remedy=error.remedy)
+            except Exception:
+                EventLog(folder / "events.jsonl").append("failed", **_unexpected())
 
         threading.Thread(target=go_on, name=f"then-{id}", daemon=True).start()
 
     # looking -------------------------------------------------------------------------------
 
-    def current(self, project: Project) -> Job | None:
+    def current(self, project: Project | None) -> Job | None:
         """The job that runs in this project, else the one that ended last, else None."""
+        if project is None:
+            return None
+        for shelf in ("runs", "jobs"):
+            self._bury(project.folder / shelf)
         jobs = project.runs() + project.jobs()
         running = [j for j in jobs if not j.ended]
         latest = max(jobs, key=lambda j: j.updated, default=None)
@@ -158,7 +173,14 @@ class Jobs:
 
     def holder(self) -> str | None:
         """Title of the work that holds the bench, if any."""
-        return self._holder[1] if self._holder else None
+        held = self._holder
+        return held[1] if held else None
+
+    def ensure_free(self) -> None:
+        """For what has to be refused before anything is changed: raises Busy while the bench is taken."""
+        title = self.holder()
+        if title is not None:
+            raise _busy(title)
 
     # ending --------------------------------------------------------------------------------
 
@@ -200,10 +222,7 @@ class Jobs:
     def _claim(self, folder: Path, title: str) -> None:
         with self._lock:
             if self._holder is not None:
-                raise Busy(
-                    f"“{self._holder[1]}” is running. One at a time on this computer.",
-                    "Wait until it is finished, or stop it first.",
-                )
+                raise _busy(self._holder[1])
             self._holder = (folder, title)
 
     def _free(self, folder: Path) -> None:
@@ -221,27 +240,38 @@ class Jobs:
         except RagtuneError as error:
             log.append("failed", sentence=str(error), remedy=error.remedy, details=error.details)
         except BaseException:
-            log.append(
-                "failed",
-                sentence="Something went wrong that RAGTune did not expect.",
-                remedy="Try again; if it happens again, send us the details below.",
-                details=traceback.format_exc()[-4000:],
-            )
+            log.append("failed", **_unexpected())
         finally:
             self._free(folder)
 
-    def _watch(self, folder: Path, log: EventLog, stop: threading.Event, process: subprocess.Popen[bytes]) -> None:
+    def _watched(self, folder: Path) -> bool:
+        thread = self._threads.get(folder)
+        return thread is not None and thread.is_alive()
+
+    def _bury(self, shelf: Path) -> None:
+        """Give work whose thread is gone an end: a full disk may have kept it from writing its own."""
+        for folder in [f for f, thread in list(self._threads.items()) if f.parent == shelf and not thread.is_alive()]:
+            job = job_of(folder)
+            if job is not None and not job.ended and not worker_alive(folder):
+                with suppress(ProjectError):
+                    EventLog(folder / "events.jsonl").append("interrupted", note="How this ended could not be written.")
+
+    def _watch(self, folder: Path, log: EventLog, before: int, process: subprocess.Popen[bytes]) -> None:
         try:
-            asked_at: float | None = None
-            while process.poll() is None:
-                time.sleep(POLL)
-                if (folder / STOP_FILE).exists() and asked_at is None:
-                    asked_at = time.monotonic()
-                if asked_at is not None and time.monotonic() - asked_at > STOP_GRACE:
-                    process.kill()
-            self._conclude(folder, log, process.returncode)
+            self._see_out(folder, lambda: process.poll() is None, process.kill)
+            self._conclude(folder, log, before, process.returncode)
         finally:
             self._free(folder)
+
+    def _see_out(self, folder: Path, alive: Callable[[], bool], kill: Callable[[], None]) -> None:
+        """Wait until a worker is gone; one that does not answer a stop in time is ended."""
+        asked_at: float | None = None
+        while alive():
+            time.sleep(POLL)
+            if (folder / STOP_FILE).exists() and asked_at is None:
+                asked_at = time.monotonic()
+            if asked_at is not None and time.monotonic() - asked_at > STOP_GRACE:
+                kill()
 
     def _adopt(self, folder: Path, log: EventLog, job: Job) -> None:
         try:
@@ -251,29 +281,53 @@ class Jobs:
 
         def follow() -> None:
             try:
-                while worker_alive(folder):
-                    time.sleep(POLL)
-                self._conclude(folder, log, 1)
+                self._see_out(folder, lambda: worker_alive(folder), lambda: _end_worker(folder))
+                self._conclude(folder, log, job.seq, 1)
             finally:
                 self._free(folder)
 
         self._launch(folder, threading.Event(), follow)
 
-    def _conclude(self, folder: Path, log: EventLog, code: int) -> None:
-        """Give a run whose worker is gone an end, if the worker could not write one itself."""
+    def _conclude(self, folder: Path, log: EventLog, before: int, code: int) -> None:
+        """Give a run whose worker is gone an end, if the worker wrote none behind event ``before``."""
         job = job_of(folder)
-        if job is None or job.ended:
+        if job is None or any(e.kind in ENDS for e in log.read(before)) or worker_alive(folder):
             return
         kept = f"The last saved point is step {job.saved:,}." if job.saved else "There was no saved point yet."
-        if code in (-signal.SIGKILL, -signal.SIGTERM):
+        if (folder / STOP_FILE).exists():
+            log.append("interrupted", note=f"The training process did not stop in time and was ended. {kept}")
+        elif code in (-signal.SIGKILL, -signal.SIGTERM):
             log.append("interrupted", note=f"The training process was ended from outside at step {job.done:,}. {kept}")
         else:
             log.append(
                 "failed",
                 sentence=f"Training ended unexpectedly at step {job.done:,}.",
-                remedy=f"{kept} Press Continue to go on from there.",
+                remedy=f"{kept} Press Continue to go on{' from there' if job.saved else ''}.",
                 details=_tail(folder / "worker.log"),
             )
+
+
+def _busy(title: str) -> Busy:
+    return Busy(
+        f"“{title}” is running. One at a time on this computer.", "Wait until it is finished, or stop it first."
+    )
+
+
+def _unexpected() -> dict[str, str]:
+    """What a "failed" event says of the exception at hand, which nobody foresaw."""
+    return {
+        "sentence": "Something went wrong that RAGTune did not expect.",
+        "remedy": "Try again; if it happens again, send us the details below.",
+        "details": traceback.format_exc()[-4000:],
+    }
+
+
+def _end_worker(folder: Path) -> None:
+    """End an adopted worker. It holds the lock of its run, so the id in its log is still its own."""
+    job = job_of(folder)
+    if job is not None and job.pid:
+        with suppress(OSError):
+            os.kill(job.pid, signal.SIGKILL)
 
 
 def worker_environment(environ: Any) -> dict[str, str]:

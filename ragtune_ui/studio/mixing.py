@@ -77,10 +77,16 @@ class Mixing:
 
     def pools(self, project: Project) -> Pools:
         """What may be learned from: nothing that is held back."""
-        held = {d.id for d in project.documents() if d.held_back}
-        gone = {d.id for d in project.documents() if not d.ready}
-        questions = [q for q in project.questions() if q.split == "train" and q.document not in held]
-        chunks = [c for c in project.chunks() if c.document not in held | gone]
+        documents = project.documents()
+        held = {d.id for d in documents if d.held_back}
+        open_ = {d.id for d in documents if d.ready} - held
+        questions = [
+            q
+            for q in project.questions()
+            # A question whose document was removed has nothing left to rest on.
+            if q.split == "train" and q.document not in held and (q.document in open_ or not q.evidence)
+        ]
+        chunks = [c for c in project.chunks() if c.document in open_]
         return Pools(questions, chunks, self.prompts())
 
     def prompts(self) -> list[PlainPrompt]:
@@ -101,7 +107,8 @@ class Mixing:
         pools = self.pools(project)
         usable = [q for q in pools.questions if raft.usable(q)]
         few = usable[(turn * 4) % len(usable) :][:8] if usable else []
-        small = replace(mix, size=24, seed=mix.seed + turn, withheld=max(mix.withheld, 15 if mix.withheld else 0))
+        withheld = min(max(mix.withheld, 15 if mix.withheld else 0), 100 - mix.clean)
+        small = replace(mix, size=24, seed=mix.seed + turn, withheld=withheld)
         dataset = compose(small, replace(pools, questions=few), [], self._tools(project))
         seen: dict[str, Example] = {}
         for example in dataset.examples:
@@ -116,7 +123,7 @@ class Mixing:
     def changes(self, project: Project, manifest: Manifest) -> int:
         """How many of its questions were changed, taken back or added since a dataset was frozen."""
         now = {q.id: f"{q.question}\n{q.answer}" for q in self.pools(project).questions if raft.usable(q)}
-        return len(set(now.items()) ^ set(manifest.questions.items()))
+        return sum(now.get(id) != manifest.questions.get(id) for id in now.keys() | manifest.questions.keys())
 
     def freeze(self, project: Project, mix: DatasetMix) -> str:
         """Compose and freeze the mix in the background; returns the job's id.
@@ -169,13 +176,13 @@ class Mixing:
         mine = kept.get(model, {})
         missing = [p for p in prompts if p.id not in mine]
         if missing:
-            speaker = self._studio.speaker(project, None)
             asked = [(Message("user", p.prompt),) for p in missing]
 
             def progress(done: int, total: int, note: str) -> None:
                 task.progress(done, total, "The original model answers everyday instructions")
 
-            replies = speaker.answer(asked, "base", OWN_ANSWER_TOKENS, progress)
+            with self._studio.speakers.using(self._studio.model_folder(model), None) as speaker:
+                replies = speaker.answer(asked, "base", OWN_ANSWER_TOKENS, progress)
             mine = {**mine, **{p.id: r for p, r in zip(missing, replies, strict=True)}}
             files.write_text(path, json.dumps({**kept, model: mine}, ensure_ascii=False, indent=1) + "\n")
         return {p.id: mine[p.id] for p in prompts}

@@ -6,8 +6,7 @@ import csv
 import hashlib
 import io
 import json
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -130,13 +129,8 @@ class Questions:
         left, right = (oracles[0].start, oracles[0].end) if oracles else (question.start, question.end)
         left, right = min(left, question.start), max(right, question.end)
         place = oracles[0].place if oracles else f"page {document.page_at(question.start)}"
-        return Evidence(
-            document.name,
-            place,
-            text[left : question.start],
-            text[question.start : question.end],
-            text[question.end : right],
-        )
+        parts = text[left : question.start], text[question.start : question.end], text[question.end : right]
+        return Evidence(document.name, place, *parts)
 
     # deciding ------------------------------------------------------------------------------
 
@@ -154,31 +148,33 @@ class Questions:
 
     def approve_supported(self, project: Project) -> int:
         """Approve every question to check whose evidence is there; returns how many. One undo takes all back."""
-        waiting = [q for q in project.questions() if q.status == "proposed" and q.supported]
-        if not waiting:
-            raise QuestionError("No question is waiting that has its evidence.", "Write or import questions first.")
-        changed = {q.id: replace(q, status="approved") for q in waiting}
-        self._keep(project, changed, Decision(tuple(waiting), f"approved {len(waiting):,}"))
+        with project.changing():
+            waiting = [q for q in project.questions() if q.status == "proposed" and q.supported]
+            if not waiting:
+                raise QuestionError("No question is waiting that has its evidence.", "Write or import questions first.")
+            changed = {q.id: replace(q, status="approved") for q in waiting}
+            self._keep(project, changed, Decision(tuple(waiting), f"approved {len(waiting):,}"))
         return len(waiting)
 
     def undo(self, project: Project) -> Decision:
         """Take the latest decision back; works after a reload too."""
-        decisions = project.decisions()
-        if not decisions:
-            raise QuestionError("There is nothing to undo.", "Approve or reject a question first.")
-        last = decisions[-1]
-        before = {q.id: q for q in last.before}
-        project.keep_questions([before.get(q.id, q) for q in project.questions()])
-        project.keep_decisions(decisions[:-1])
-        return last
+        with project.changing():
+            decisions = project.decisions()
+            if not decisions:
+                raise QuestionError("There is nothing to undo.", "Approve or reject a question first.")
+            before = {q.id: q for q in decisions[-1].before}
+            project.keep_questions([before.get(q.id, q) for q in project.questions()])
+            project.keep_decisions(decisions[:-1])
+        return decisions[-1]
 
     def _decide(self, project: Project, new: Question, said: str) -> Question:
         self._keep(project, {new.id: new}, Decision((self.get(project, new.id),), said))
         return new
 
     def _keep(self, project: Project, changed: Mapping[str, Question], decision: Decision) -> None:
-        project.keep_questions([changed.get(q.id, q) for q in project.questions()])
-        project.keep_decisions([*project.decisions(), decision])
+        with project.changing():
+            project.keep_questions([changed.get(q.id, q) for q in project.questions()])
+            project.keep_decisions([*project.decisions(), decision])
 
     # writing -------------------------------------------------------------------------------
 
@@ -227,7 +223,8 @@ class Questions:
                 if limit and len(fresh) == limit:
                     break
             added += len(fresh)
-            project.keep_questions([*project.questions(), *fresh])
+            with project.changing():
+                project.keep_questions([*project.questions(), *fresh])
         task.progress(len(documents), len(documents), "Written")
         task.result(written=added)
         return added
@@ -238,7 +235,7 @@ class Questions:
         """The columns of a CSV, JSONL or Excel file and the guess what each holds."""
         records = read_table(path, name)
         headers = tuple(dict.fromkeys(h for record in records for h in record))
-        return Preview(headers, guess_columns(headers), len(records))
+        return Preview(headers, guess_columns(headers), sum(map(bool, records)))
 
     def import_file(
         self, project: Project, path: Path, name: str, columns: Mapping[str, str] | None = None
@@ -257,19 +254,17 @@ class Questions:
         near: dict[int, list[Chunk]] = {}
         if unplaced and project.chunks():
             found = self._studio.retrieval.search(project, [f"{r.question} {r.answer}" for r in unplaced], number=10)
-            near = {r.row: [p.chunk for p in passages] for r, passages in zip(unplaced, found, strict=True)}
-        known = {q.id for q in project.questions()}
-        fresh: list[Question] = []
-        doubled = 0
-        for row in rows:
-            question = self._placed(row, documents, texts, near.get(row.row, []))
-            if question.id in known:
-                doubled += 1
-                continue
-            known.add(question.id)
-            fresh.append(question)
-        project.keep_questions([*project.questions(), *fresh])
-        return Imported(len(fresh), doubled, sum(not q.supported for q in fresh), tuple(problems))
+            for row, passages in zip(unplaced, found, strict=True):
+                near[row.row] = [p.chunk for p in passages if p.chunk.document in texts]
+        placed = [self._placed(row, documents, texts, near.get(row.row, [])) for row in rows]
+        with project.changing():
+            shelf = {q.id: q for q in project.questions()}
+            before = len(shelf)
+            for question in placed:
+                shelf.setdefault(question.id, question)
+            project.keep_questions(list(shelf.values()))
+        fresh = list(shelf.values())[before:]
+        return Imported(len(fresh), len(placed) - len(fresh), sum(not q.supported for q in fresh), tuple(problems))
 
     def _placed(
         self, row: Row, documents: Sequence[Document], texts: Mapping[str, str], near: Sequence[Chunk]
@@ -314,12 +309,14 @@ def _assigned(question: Question, document: Document | None) -> Question:
 
 
 def _document_named(documents: Sequence[Document], source: str) -> Document | None:
-    wanted = Path(source.replace("\\", "/")).name.lower()
+    whole = source.replace("\\", "/").strip().lower()
+    wanted = Path(whole).name
     if not wanted:
         return None
+    exact = {d.name.lower(): d for d in documents}  # names may hold sub-folders
     names = {Path(d.name).name.lower(): d for d in documents}
     stems = {Path(d.name).stem.lower(): d for d in documents}
-    return names.get(wanted) or stems.get(Path(wanted).stem)
+    return exact.get(whole) or names.get(wanted) or stems.get(Path(wanted).stem)
 
 
 def _evidence_span(text: str, row: Row) -> tuple[int, int] | None:
@@ -369,11 +366,13 @@ def read_table(path: Path, name: str) -> list[dict[str, Any]]:
                 f"RAGTune cannot take questions from a “{ending or 'nameless'}” file.",
                 "Save it as CSV, JSONL or Excel (.xlsx).",
             )
-    except (UnicodeDecodeError, csv.Error, zipfile.BadZipFile, KeyError) as error:
+    except QuestionError:
+        raise
+    except Exception as error:  # a damaged workbook fails in a hundred ways: zip, XML, dates, missing parts
         raise QuestionError(
             "The file cannot be read as a table.", "Save it again as CSV (UTF-8) or Excel (.xlsx).", str(error)
         ) from error
-    if not rows:
+    if not any(rows):
         raise QuestionError("The file has no rows below its header.", "Add questions and import it again.")
     return rows
 
@@ -387,19 +386,31 @@ def _csv_rows(data: bytes) -> list[dict[str, Any]]:
             continue
     else:
         raise QuestionError("The file is not text.", "Save it again as CSV (UTF-8).")
-    first = text.splitlines()[0] if text.strip() else ""
-    mark = max(",;\t", key=first.count)
-    reader = csv.DictReader(io.StringIO(text), delimiter=mark)
-    return [{k: v for k, v in row.items() if isinstance(k, str)} for row in reader]
+    mark = max(",;\t", key=text.strip("\r\n").split("\n")[0].count)
+    return _records(list(csv.reader(io.StringIO(text, newline=""), delimiter=mark)))
+
+
+def _records(table: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Header -> cell for each line of a table below its header, the first line that holds anything.
+    Blank lines stay, as {}, so that the n-th record is row n + 2 of the spreadsheet."""
+    at = next((n for n, line in enumerate(table) if _filled(line)), len(table))
+    headers = ["" if h is None else str(h) for line in table[at : at + 1] for h in line]
+    below = [{h: c for h, c in zip(headers, line, strict=False) if h and _filled(line)} for line in table[at + 1 :]]
+    return [{}] * at + below
+
+
+def _filled(line: Sequence[Any]) -> bool:
+    return any(cell not in (None, "") for cell in line)
 
 
 def _json_rows(text: str) -> list[dict[str, Any]]:
     if text.lstrip().startswith("["):
         records = json.loads(text)
-        return [r for r in records if isinstance(r, dict)]
-    rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
+        return [r if isinstance(r, dict) else {} for r in records]
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
+            rows.append({})
             continue
         try:
             record = json.loads(line)
@@ -414,13 +425,6 @@ def _json_rows(text: str) -> list[dict[str, Any]]:
 def _excel_rows(path: Path) -> list[dict[str, Any]]:
     from openpyxl import load_workbook
 
-    book = load_workbook(path, read_only=True, data_only=True)
-    try:
-        lines: Iterable[tuple[Any, ...]] = book.worksheets[0].iter_rows(values_only=True)
-        table = [line for line in lines if any(cell is not None for cell in line)]
-    finally:
-        book.close()
-    if not table:
-        return []
-    headers = ["" if h is None else str(h) for h in table[0]]
-    return [{h: c for h, c in zip(headers, line, strict=False) if h} for line in table[1:]]
+    with path.open("rb") as f:
+        book = load_workbook(f, read_only=True, data_only=True)
+        return _records(list(book.worksheets[0].iter_rows(values_only=True)))

@@ -52,6 +52,7 @@ class Retrieval:
         self._studio = studio
         self._searchers: dict[Path, Searcher] = {}
         self._lock = threading.RLock()
+        self._indexing = False
 
     # index ---------------------------------------------------------------------------------
 
@@ -75,7 +76,20 @@ class Retrieval:
             chunks += chunker.cut(document, project.text(document.id), settings)
         project.keep_chunks(chunks)
         with self._lock:
-            self._searcher(project).update(chunks, task.progress)
+            self._indexing = True
+            try:
+                self._searcher(project).update(chunks, task.progress)
+            finally:
+                self._indexing = False
+
+    def behind(self, project: Project) -> bool:
+        """True where a stop or a crash left documents without passages, or passages out of the index."""
+        chunks = project.chunks()
+        cut = {c.document for c in chunks}
+        if any(d.ready and d.words and d.id not in cut for d in project.documents()):
+            return True
+        with self._lock:
+            return self._searcher(project).count() != len(chunks)
 
     def change(self, project: Project, chunks: ChunkSettings, search: SearchSettings) -> bool:
         """Keep new settings; True where passages have to be made again (that job is started)."""
@@ -84,6 +98,8 @@ class Retrieval:
         if not 40 <= chunks.size <= 1000 or not 0 <= chunks.overlap < chunks.size:
             raise PassageError("Passages are 40 to 1,000 word pieces long.", "Choose a length in that range.")
         again = project.choices().chunks != chunks and bool(project.documents())
+        if again:
+            self._studio.jobs.ensure_free()
         project.choose(chunks=chunks, search=search)
         if again:
             self.start_index(project, "Making passages again")
@@ -113,7 +129,13 @@ class Retrieval:
         number: int | None = None,
         documents: Sequence[str] | None = None,
     ) -> list[list[Passage]]:
-        """Ranked passages for many questions by the project's own settings, in one batch."""
+        """Ranked passages for many questions by the project's own settings, in one batch.
+
+        Raises:
+            PassageError: passages are being indexed, which may take minutes.
+        """
+        if self._indexing:
+            raise PassageError("The passages are being made.", "Search again when that is finished.")
         settings = project.choices().search
         if number is not None:
             settings = replace(settings, number=number)
@@ -133,8 +155,9 @@ class Retrieval:
         if chunk is None:
             raise PassageError("That passage is no longer there.", "Search again.")
         key = (question, chunk.document, chunk.start, chunk.end)
-        kept = [j for j in project.judgements() if (j.question, j.document, j.start, j.end) != key]
-        project.keep_judgements([*kept, Judgement(*key, relevant=relevant, at=now())])
+        with project.changing():
+            kept = [j for j in project.judgements() if (j.question, j.document, j.start, j.end) != key]
+            project.keep_judgements([*kept, Judgement(*key, relevant=relevant, at=now())])
         tested = self.tested(project)
         return (
             f"Kept. {tested.questions} questions test the search; right passage in the first five: {tested.hit5:.0%}."
@@ -149,14 +172,15 @@ class Retrieval:
 
     def tested(self, project: Project) -> Tested:
         """Retrieval measured on the person's own "This answers it" and on accepted questions with evidence."""
+        chunks = project.chunks()
+        here = {c.document for c in chunks}  # what proves nothing any more, as its document is gone, is no test
         wanted: dict[str, list[tuple[str, int, int]]] = {}
         for j in project.judgements():
-            if j.relevant:
+            if j.relevant and j.document in here:
                 wanted.setdefault(j.question, []).append((j.document, j.start, j.end))
         for q in project.questions():
-            if q.accepted and q.evidence:
+            if q.accepted and q.evidence and q.document in here:
                 wanted.setdefault(q.question, []).append((q.document, q.start, q.end))
-        chunks = project.chunks()
         if not wanted or not chunks:
             return Tested(0)
         found = self.search(project, list(wanted), number=DEPTH)

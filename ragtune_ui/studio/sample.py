@@ -25,6 +25,7 @@ def create(studio: Studio) -> Project:
     if not (folder / "sample.json").exists():
         raise ProjectError("The sample is missing from this copy of RAGTune.", "Begin a project of your own.")
     about = files.read_json(folder / "sample.json")
+    studio.jobs.ensure_free()  # or an empty project would stay behind
     project = studio.home.create(about["title"], about["about"])
 
     def work(task: Task) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,8 +128,13 @@ def _quiet(done: int, total: int, note: str) -> None:
 
 def _zip(folder: Path, archive: Path) -> None:
     new = archive.with_name(f".new-{archive.name}")
-    # Weights do not compress: storing them is quicker by far.
-    with zipfile.ZipFile(new, "w", zipfile.ZIP_STORED) as z:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            z.write(path, f"{folder.name}/{path.relative_to(folder).as_posix()}")
-    new.replace(archive)
+    try:
+        # Weights do not compress: storing them is quicker by far.
+        with zipfile.ZipFile(new, "w", zipfile.ZIP_STORED) as z:
+            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+                z.write(path, f"{folder.name}/{path.relative_to(folder).as_posix()}")
+        new.replace(archive)
+    except OSError as error:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise ShippingError("The zip could not be written.", "Free some space, then pack again.", str(error)) from error

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import psutil
 
-from ragtune_ui.domain.ports import Catalog, Chunker, Engines, Exporter, Progress, Reader, Speaker, Writer
+from ragtune_ui.domain.ports import Catalog, Chunker, Engines, Exporter, Progress, Reader, Writer
 from ragtune_ui.settings import Settings
 from ragtune_ui.store.projects import Home, Project
 from ragtune_ui.studio import sample
@@ -81,6 +81,7 @@ class Studio:
     def recover(self) -> None:
         """After a start: find work that died with the last app and workers that live on."""
         for project in self.projects():
+            project.tidy()
             self.jobs.recover(project)
 
     def steps(self, project: Project | None) -> list[Step]:
@@ -117,10 +118,6 @@ class Studio:
 
     def exporter(self) -> Exporter:
         return self._once("exporter", self.engines.exporter)
-
-    def speaker(self, project: Project, adapter: Path | None) -> Speaker:
-        """The project's model, with an adapter or without, loaded."""
-        return self.speakers.get(self.model_folder(project.choices().model), adapter)
 
     def model_folder(self, model: str, progress: Progress | None = None) -> Path:
         """Where a model's checked files lie. Raises ModelError."""

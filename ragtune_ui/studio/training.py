@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragtune_ui.domain.errors import Busy, TrainingError
+from ragtune_ui.domain.errors import ModelError, TrainingError
 from ragtune_ui.domain.plans import RunSheet, TrainingPlan, stages
 from ragtune_ui.domain.ports import ModelChoice
 from ragtune_ui.domain.runs import Job
+from ragtune_ui.store import files
 from ragtune_ui.store.presets import preset_named
 from ragtune_ui.store.projects import Manifest, Project
 from ragtune_ui.studio.jobs import Task, worker_alive
@@ -57,6 +58,25 @@ class Training:
         project.choose(model=choice.id)
         return choice
 
+    def download(self, project: Project, id: str) -> str:
+        """Fetch a hub model in the background and make it the project's base; returns the job's id.
+
+        Raises:
+            ModelError: downloads are switched off. Busy: other heavy work runs.
+        """
+        if not self._studio.settings.network:
+            raise ModelError(
+                "Downloads are switched off.",
+                "Choose a model that is on this computer, or start RAGTune with RAGTUNE_NETWORK=1.",
+            )
+
+        def work(task: Task) -> str:
+            self._studio.catalog().folder(id, task.progress, allow_download=True)
+            project.choose(model=id)
+            return f"{id} is on this computer and chosen."
+
+        return self._studio.jobs.start(project, "model", f"Downloading {id}", work)
+
     def readiness(self, project: Project, plan: TrainingPlan) -> Readiness:
         """What would happen on "Start training" now."""
         mix = project.choices().mix
@@ -95,8 +115,7 @@ class Training:
             TrainingError: something is missing, in words. Busy: other heavy work runs.
         """
         ready = self.readiness(project, plan)
-        if self._studio.jobs.holder():
-            raise Busy(ready.reason or "Other work is running.", "Wait until it is finished, or stop it first.")
+        self._studio.jobs.ensure_free()
         if not ready.ready:
             raise TrainingError(ready.reason, "Then come back to this page.")
         dataset = self.fitting_dataset(project)
@@ -130,11 +149,7 @@ class Training:
             order=dataset.mix.order,
             plan=plan,
         )
-        if self._studio.jobs.holder():
-            raise Busy(
-                f"“{self._studio.jobs.holder()}” is running. One at a time on this computer.",
-                "Wait until it is finished, or stop it first.",
-            )
+        self._studio.jobs.ensure_free()
         run = project.new_run(sheet)
         self._supervise(project, run)
         return run
@@ -159,6 +174,16 @@ class Training:
         if job.state == "finished":
             raise TrainingError("This training is finished.", "Compare its answers, or start another one.")
         self._check_disk(project)
+        self._studio.jobs.ensure_free()
+        sheet = project.sheet(run)
+        # Project and model may have been moved since: the worker needs to know where they are now.
+        here = replace(
+            sheet,
+            model_folder=str(self._studio.model_folder(sheet.model)),
+            dataset_folder=str(project.dataset_folder(sheet.dataset)),
+        )
+        if here != sheet:
+            files.write_record(project.run_folder(run) / "sheet.json", here)
         self._supervise(project, run)
 
     def latest(self, project: Project) -> Job | None:

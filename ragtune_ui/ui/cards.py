@@ -161,7 +161,7 @@ def empty(title: str, sentence: str, *buttons: Html) -> Html:
 
 def next_bar(key: str, label: str, missing: str = "") -> Html:
     """The end of a page: what is still missing, and the way on."""
-    return tag("div", tag("p", missing, cls="missing"), button(label, go=key, kind="primary"), cls="next-bar")
+    return tag("div", tag("p", missing, cls="missing"), button(label, go=key, kind="next"), cls="next-bar")
 
 
 def dialog(name: str, title: str, body: object, choices: Sequence[tuple[str, str, str]], typed: str = "",
@@ -208,7 +208,9 @@ def place(chunk: Chunk) -> Html:
 
 def score(label: str, value: float, cls: str) -> Html:
     """A score between 0 and 1 as name, bar and figure."""
-    return tag("div", tag("span", label), bar(value, f"{label} {value:.2f}", cls), tag("b", f"{value:.2f}"), cls="score")
+    return tag(
+        "div", tag("span", label), bar(value, f"{label} {value:.2f}", cls), tag("b", f"{value:.2f}"), cls="score"
+    )
 
 
 def hit(passage: Passage, question: str, actions: Sequence[Html] = ()) -> Html:
@@ -281,7 +283,9 @@ def sample(example: Example, title: str) -> Html:
     if example.text:
         parts = [tag("h4", "The model reads"), tag("p", lines(example.text), cls="text")]
     else:
-        parts = [Html(tag("h4", _WHO[m.role]) + tag("p", lines(m.content), cls=f"text {m.role}")) for m in example.messages]
+        parts = [
+            Html(tag("h4", _WHO[m.role]) + tag("p", lines(m.content), cls=f"text {m.role}")) for m in example.messages
+        ]
     return tag("article", tag("h3", title), *parts, cls="sample")
 
 

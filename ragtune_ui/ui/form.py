@@ -18,10 +18,14 @@ Choices = Sequence[tuple[str, Any]]
 
 @dataclass(frozen=True)
 class Row:
-    """How one field looks: its label and what makes its widget, called with ``value`` and ``elem_id``."""
+    """How one field looks: its label and what makes its widget, called with ``value`` and ``elem_id``.
+
+    ``shown`` is False where the widget is a ``gr.State``: it takes values, no updates.
+    """
 
     label: str
     make: Callable[..., Any]
+    shown: bool = True
 
 
 def slider(label: str, low: float, high: float, step: float, info: str = "") -> Row:
@@ -57,7 +61,7 @@ def text(label: str, info: str = "", rows: int = 1) -> Row:
 
 def kept(label: str) -> Row:
     """A field without a widget: it carries the preset's value."""
-    return Row(label, lambda value, elem_id: gr.State(value))
+    return Row(label, lambda value, elem_id: gr.State(value), shown=False)
 
 
 class Form(Generic[T]):
@@ -90,12 +94,9 @@ class Form(Generic[T]):
     def write(self, thing: T) -> list[Any]:
         """Updates that show ``thing``, in the order of the fields."""
         return [
-            getattr(thing, name) if self._stateful(name) else gr.update(value=getattr(thing, name))
+            gr.update(value=getattr(thing, name)) if self.rows[name].shown else getattr(thing, name)
             for name in self.names
         ]
-
-    def _stateful(self, name: str) -> bool:
-        return self.rows[name].make.__qualname__.startswith("kept.")
 
     def _value(self, name: str, value: Any) -> Any:
         hint, label = self.hints[name], self.rows[name].label

@@ -78,3 +78,8 @@ def test_read_sees_a_refusal(reply):
 @pytest.mark.parametrize("reply", ["", "[2]", "Documents say 18 tonnes.", "I do not know."])
 def test_read_sees_no_refusal_where_there_is_none(reply):
     assert not CONTRACT.read(reply).refused
+
+
+def test_several_numbers_in_one_bracket_are_citations_and_no_part_of_the_answer():
+    read = Contract().read("Mondays at noon [1, 3].")
+    assert (read.text, read.citations) == ("Mondays at noon", (1, 3))

@@ -1,4 +1,4 @@
-"""The ports: every factory hands over the port of its name, and every method says what it gives."""
+"""The ports: a factory hands over the port of its name, and every port is small and annotated."""
 
 import inspect
 import typing
@@ -7,21 +7,27 @@ import pytest
 
 from ragtune_ui.domain import ports
 
-FACTORIES = typing.get_type_hints(ports.Engines)
+FACTORIES = {name: typing.get_args(hint)[1] for name, hint in typing.get_type_hints(ports.Engines).items()}
+PORTS = {
+    name: port for name, port in vars(ports).items() if getattr(port, "_is_protocol", False) and name != "Protocol"
+}
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", [n for n, port in FACTORIES.items() if port in PORTS.values()])
 def test_a_factory_returns_the_port_of_its_name(name):
-    _, port = typing.get_args(FACTORIES[name])
-    assert port is getattr(ports, name.capitalize())
+    assert FACTORIES[name] is PORTS[name.capitalize()]
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+def test_the_worker_is_a_command_line():
+    assert FACTORIES["worker"] == list[str]
+    assert len([p for p in FACTORIES.values() if p in PORTS.values()]) == len(FACTORIES) - 1
+
+
+@pytest.mark.parametrize("name", PORTS)
 def test_a_port_is_small_and_annotated(name):
-    port = getattr(ports, name.capitalize())
-    methods = {n: m for n, m in vars(port).items() if inspect.isfunction(m) and not n.startswith("_")}
+    methods = [m for n, m in vars(PORTS[name]).items() if inspect.isfunction(m) and not n.startswith("_")]
     assert 1 <= len(methods) <= 4
-    for method in methods.values():
+    for method in methods:
         hints = typing.get_type_hints(method)
-        assert set(inspect.signature(method).parameters) - {"self"} == set(hints) - {"return"}
         assert "return" in hints
+        assert set(inspect.signature(method).parameters) - {"self"} == set(hints) - {"return"}

@@ -76,7 +76,7 @@ FIVE = [
         ("refusal_precision", 1 / 2),  # two refusals, one on an unanswerable
         ("refusal_recall", 1 / 2),  # two unanswerable, one refused
         ("refusal_f1", 2 * 1 / (2 + 2)),
-        ("over_refusal", 1 / 3),  # three answerable, one refused
+        ("over_refusal", 1 / 2),  # two answerable with the passage, one refused
     ],
 )
 def test_each_metric_by_hand(metric, value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_sides_grow_in_step_and_each_ends_once(tiny_model: Path, adapter: Path) 
         mine = [r for r in replies if r.side == side]
         assert [r.done for r in mine] == [False] * (len(mine) - 1) + [True]
         assert [r.tokens for r in mine][:5] == [1, 2, 3, 4, 5]
-        assert all(b.seconds >= a.seconds for a, b in zip(mine, mine[1:], strict=False))
+        assert all(b.seconds >= a.seconds for a, b in pairwise(mine))
     assert [r.side for r in replies[:4]] == ["base", "tuned", "base", "tuned"]
 
 

@@ -17,7 +17,7 @@ from ragtune_ui.domain.runs import Event, fold
 from ragtune_ui.engine.learner import Learner, Pace, Row, micro_batches
 from ragtune_ui.engine.models import load_tokenizer
 from ragtune_ui.engine.tokens import encode, prompt_ids
-from ragtune_ui.engine.trainer import ProcessTrainer, step_rows, train
+from ragtune_ui.engine.trainer import step_rows, train
 from ragtune_ui.store.files import publish, verified
 from tests.engine.conftest import example, reading, write_examples
 
@@ -330,8 +330,3 @@ def test_examples_that_do_not_fit_are_counted_and_missing_unseen_ones_are_said(
     assert log.of("result")[0]["left_out"] == 1 and log.of("result")[0]["examples"] == 8
     assert not log.of("check")
     assert "too long" in log.of("finished")[0]["note"] and "no unseen examples" in log.of("finished")[0]["note"]
-
-
-def test_the_command_names_the_worker_and_the_run(tmp_path: Path) -> None:
-    command = ProcessTrainer().command(tmp_path)
-    assert command[1:] == ["-m", "ragtune_ui.worker", str(tmp_path)]

@@ -1,0 +1,1 @@
+"""What the question writer knows of Markdown and of English."""

@@ -1,0 +1,291 @@
+"""Documents: files in, what could be read of them, and what to do where it could not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from ragtune_ui.domain.documents import Document
+from ragtune_ui.domain.runs import Job, time_words
+from ragtune_ui.ui import cards
+from ragtune_ui.ui.cards import Html, tag
+from ragtune_ui.ui.page import Page
+
+if TYPE_CHECKING:
+    from ragtune_ui.studio.documents import DocumentRow
+    from ragtune_ui.studio.studio import Studio
+
+SHEET = 10  # pages of a document shown at once
+WORK = ("documents", "sample", "index")  # the jobs that this page tells of
+
+# FORM ----------------------------------------------------------------------------------------
+
+UPLOAD = "PDF, Word (.docx), HTML, Markdown or text files"
+FOLDER = "Such as: ~/Documents/handbooks"
+
+# SHOWS ---------------------------------------------------------------------------------------
+
+
+def state(rows: Sequence[DocumentRow]) -> Html:
+    """The pill beside the title."""
+    bad = sum(not row.document.ready for row in rows)
+    if not rows:
+        return Html("")
+    if bad:
+        return cards.pill("warn", f"{bad} need{'s' if bad == 1 else ''} you")
+    return cards.pill("ok", f"{len(rows):,} ready")
+
+
+def working(job: Job | None) -> Html:
+    """The card of reading or indexing: how far, how long still, Stop; or how it ended."""
+    if job is None:
+        return Html("")
+    if not job.ended:
+        left = time_words(job.left) if job.left is not None else "time left not known yet"
+        stop = cards.button("Stop", do="stop", id=job.id, kind="small danger", label=f"Stop: {job.title}")
+        said = tag("p", f"{job.note or 'Starting'} · {left}", cls="sub")
+        return tag("div", tag("div", tag("h2", job.title), stop, cls="split"), cards.bar(job.share, job.title), said,
+                   cls="card", aria_live="off")  # fmt: skip
+    if job.state == "finished":
+        return cards.note("ok", job.note) if job.what != "index" else Html("")
+    if job.state == "failed":
+        return cards.note("error", job.problem, job.remedy, job.details)
+    return cards.note("warn", f"{job.title}: {job.state}.", job.note)
+
+
+def unindexed(rows: Sequence[DocumentRow], busy: bool) -> Html:
+    """What to do where documents were read and their passages were not made."""
+    left = sum(row.document.ready and not row.passages for row in rows)
+    if busy or not left:
+        return Html("")
+    make = cards.button("Make passages", do="index", kind="small")
+    said = "1 document has" if left == 1 else f"{left:,} documents have"
+    return cards.note("warn", f"{said} no passages yet.", "Search finds them once they are made.", actions=[make])
+
+
+_KIND: dict[str, cards.Kind] = {"ready": "ok", "unreadable": "error", "too large": "error", "unsupported": "error"}
+
+
+def _row(row: DocumentRow) -> list[object]:
+    document = row.document
+    sentences = [document.problem, *document.notes] if not document.ready else list(document.notes)
+    name = tag("button", document.name, type="button", cls="btn link", data_do="open", data_id=document.id)
+    said = cards.join(tag("p", s, cls="sub") for s in sentences if s)
+    held = document.held_back
+    hold = tag("button", "✓ Held back" if held else "Hold back", type="button", cls="btn small", data_do="hold",
+               data_id=document.id, aria_pressed="true" if held else "false",
+               aria_label=f"Hold back {document.name}")  # fmt: skip
+    out = cards.button("Remove" if document.ready else "Leave it out", id=document.id, kind="small danger",
+                       do="" if row.questions else "remove", ask=f"remove-{document.id}" if row.questions else "",
+                       label=f"Remove {document.name}")  # fmt: skip
+    figures = [f"{document.pages:,}", f"{document.words:,}", f"{row.passages:,}"] if document.ready else ["", "", ""]
+    pill = cards.pill(_KIND.get(document.status, "warn"), row.status)
+    return [Html(name + said), *figures, pill, hold if document.ready else "", out]
+
+
+def table(rows: Sequence[DocumentRow]) -> Html:
+    """All documents; those that need the person stand first."""
+    if not rows:
+        return cards.empty(
+            "No documents yet",
+            "Add the files that hold what people ask about: handbooks, rules, minutes. Everything else builds on them.",
+        )
+    heads = ["Document", "Pages", "Words", "Passages", "State", "For measuring", ""]
+    whole = cards.table(heads, [_row(row) for row in rows], "Documents", numbers=(1, 2, 3))
+    held = "Held back: never trained on. Questions about it measure whether tuning helped."
+    return tag("div", whole, tag("p", held, cls="caption"), cls="card")
+
+
+def dialogs(rows: Sequence[DocumentRow]) -> Html:
+    """A question for each document on which approved questions rest."""
+    made = []
+    for row in rows:
+        if row.questions:
+            said = "1 approved question rests" if row.questions == 1 else f"{row.questions:,} approved questions rest"
+            body = tag("p", f"{said} on it and would lose the passage that proves the answer. You can bring it back.")
+            made.append(cards.dialog(f"docs-remove-{row.document.id}", f"Remove “{row.document.name}”?", body,
+                                     [("remove", "Remove document", "danger")]))  # fmt: skip
+    return cards.join(made)
+
+
+def removed(documents: Sequence[Document]) -> Html:
+    """The way back for what was removed last."""
+    if not documents:
+        return Html("")
+    undo = cards.button("Undo", do="undo", kind="small", label=f"Bring {documents[0].name} back")
+    return cards.note("quiet", f"“{documents[0].name}” is removed.", actions=[undo])
+
+
+def drawer(document: Document, pages: Sequence[tuple[int, str]], sheet: int) -> Html:
+    """The text that was read, page by page, ``SHEET`` pages at a time."""
+    close = cards.button("Close", do="close", kind="small", label="Close the text")
+    title = tag("div", cards.section(document.title or document.name, f"{document.name}, as RAGTune reads it"))
+    head = tag("div", title, close, cls="split")
+    if not pages:
+        return _section(document, head, tag("p", document.problem, cls="text"))
+    sheet = max(0, min(sheet, (len(pages) - 1) // SHEET))
+    shown = pages[sheet * SHEET : (sheet + 1) * SHEET]
+    body = [tag("h3", f"Page {n}") + tag("p", cards.lines(text) if text else "No text on this page.", cls="text")
+            for n, text in shown]  # fmt: skip
+    turns = []
+    if sheet:
+        turns.append(cards.button("Earlier pages", do="open", id=f"{document.id} {sheet - 1}", kind="small"))
+    if (sheet + 1) * SHEET < len(pages):
+        turns.append(cards.button("Later pages", do="open", id=f"{document.id} {sheet + 1}", kind="small"))
+    text = tag("div", *(Html(part) for part in body), cls="evidence scroll", tabindex="0", role="region",
+               aria_label="Pages")  # fmt: skip
+    return _section(document, head, text, tag("div", *turns, cls="actions") if turns else "")
+
+
+def _section(document: Document, *inside: object) -> Html:
+    return tag("section", *inside, cls="card", aria_label=f"Text of {document.name}", data_document=document.id)
+
+
+def missing(rows: Sequence[DocumentRow], busy: bool) -> str:
+    """What stands between this page and the next, in words."""
+    if busy:
+        return "Reading goes on while you look around."
+    if not any(row.document.ready for row in rows):
+        return "Add at least one document that can be read."
+    held = any(row.document.held_back for row in rows)
+    return "" if held else "No document is held back yet: writing questions chooses some."
+
+
+# DOES ----------------------------------------------------------------------------------------
+
+
+def upload(studio: Studio, project: Any, files: Sequence[str] | None) -> None:
+    """Read uploaded files in the background, from copies of ours: Gradio sweeps its own after an hour."""
+    folder = _incoming(studio, project)
+    try:
+        job = studio.documents.add(project, staged(folder, files or []))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    studio.jobs.then(project, job, lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def _incoming(studio: Studio, project: Any) -> Path:
+    """A fresh place for uploads; what stopped reading left behind is swept."""
+    place: Path = project.folder / "incoming"
+    if studio.jobs.running(project, "documents") is None:
+        shutil.rmtree(place, ignore_errors=True)
+    return place / uuid.uuid4().hex[:8]
+
+
+def staged(folder: Path, files: Sequence[str]) -> list[tuple[str, Path]]:
+    """The files under ``folder``, as (name, place); linked where the disk allows it, else copied."""
+    found = []
+    for number, file in enumerate(files):
+        place = folder / str(number) / Path(file).name
+        place.parent.mkdir(parents=True)
+        try:
+            os.link(file, place)
+        except OSError:
+            shutil.copyfile(file, place)
+        found.append((place.name, place))
+    return found
+
+
+def add_folder(studio: Studio, project: Any, folder: str) -> str:
+    """Read a folder of this computer; and an empty field."""
+    studio.documents.add(project, studio.documents.folder(folder or ""))
+    return ""
+
+
+def act(studio: Studio, project: Any, act: dict[str, str]) -> Any:
+    """What a button in a row or in the drawer asks for; answers which text is open, and the text."""
+    do, id = act["do"], act["id"]
+    if do in ("open", "close"):
+        opened = id if do == "open" else ""
+        return opened, refresh_drawer(studio, project, opened)
+    if do == "remove":
+        studio.documents.remove(project, id)
+    elif do == "hold":
+        held = {d.id for d in project.documents() if d.held_back}
+        studio.documents.hold_back(project, sorted(held ^ {id}))
+    return gr.skip()
+
+
+def remove(studio: Studio, project: Any, act: dict[str, str]) -> None:
+    studio.documents.remove(project, act["id"])
+
+
+def manage(studio: Studio, project: Any, act: dict[str, str]) -> None:
+    """Stop reading, make passages, or bring a document back."""
+    if act["do"] == "stop":
+        studio.jobs.stop(project, act["id"])
+    elif act["do"] == "index":
+        studio.retrieval.start_index(project)
+    elif act["do"] == "undo":
+        studio.documents.undo_remove(project)
+
+
+def refresh(studio: Studio, project: Any) -> tuple[Any, ...]:
+    """Everything on the page but the fields and the drawer."""
+    rows = studio.documents.rows(project) if project else []
+    job = studio.jobs.current(project) if project else None
+    job = job if job is not None and job.what in WORK else None
+    busy = job is not None and not job.ended
+    gone = project.discarded_documents()[:1] if project else []
+    return (
+        state(rows),
+        cards.join([working(job), unindexed(rows, busy), removed(gone)]),
+        table(rows) if rows or not busy else Html(""),
+        dialogs(rows),
+        cards.next_bar("find", "Next: Passages", missing(rows, busy)),
+    )
+
+
+def refresh_drawer(studio: Studio, project: Any, opened: str) -> Html:
+    """The text of the document that is open, "" while none is."""
+    id, _, sheet = opened.partition(" ")
+    if project is None or id not in [d.id for d in project.documents()]:
+        return Html("")
+    return drawer(*studio.documents.text(project, id), int(sheet or 0))
+
+
+def drawer_key(studio: Studio, project: Any, opened: str) -> Any:
+    return [opened, project is not None and [d.id for d in project.documents()] if opened else ""]
+
+
+# BUILD ---------------------------------------------------------------------------------------
+
+
+def build(page: Page) -> None:
+    """Layout above, wiring below."""
+    pill = page.header("Documents", "Add what the model should know. The text is taken out here, on this computer.")
+    with gr.Row(elem_classes="two wide-left stack"):
+        with gr.Column(elem_classes="card"):
+            files = gr.File(label=UPLOAD, file_count="multiple", elem_id="docs-upload", height=140, interactive=True)
+        with gr.Column(elem_classes="card"):
+            folder = gr.Textbox(label="Folder on this computer", placeholder=FOLDER, elem_id="docs-folder", max_lines=1,
+                                info="Its sub-folders come too.", interactive=True)  # fmt: skip
+            add = gr.Button("Add folder", elem_id="docs-folder-add", interactive=True)
+    work = page.html(elem_id="docs-work")
+    rows = page.html(elem_id="docs-table")
+    asked = page.html(elem_classes="dialog-slot")
+    text = page.html(elem_id="docs-text")
+    opened = gr.State("")
+    way = page.next("find", "Next: Passages")
+
+    # Files that were dropped or chosen are read in the background; the field is free for more at once.
+    page.on(files.upload, upload, [files])[0].then(None, None, [files], js="() => null", api_visibility="private")
+    # A folder is read with its sub-folders.
+    page.on([add.click, folder.submit], add_folder, [folder], [folder])
+    # Rows open, hold back and remove; the drawer turns pages and closes. What was opened comes into view.
+    for done in page.on([rows.select, text.select], act, outputs=[opened, text], acts=True):
+        done.then(None, js=page.script("documents.js"), api_visibility="private")
+    # A document with approved questions is removed after its dialog.
+    page.on(asked.submit, remove, acts=True)
+    # Stop, make passages, undo.
+    page.on(work.select, manage, acts=True)
+    # The page shows what the project folder holds.
+    page.on_look(refresh, [pill, work, rows, asked, way])
+    page.on_look(refresh_drawer, [text], [opened], key=drawer_key)

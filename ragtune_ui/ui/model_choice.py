@@ -1,0 +1,147 @@
+"""Model choice: which model is trained. The built-in one, a folder, or a download that asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ragtune_ui.domain.errors import RagtuneError
+from ragtune_ui.domain.ports import ModelChoice
+from ragtune_ui.ui import cards
+from ragtune_ui.ui.cards import Html, tag
+from ragtune_ui.ui.page import Page
+
+# SHOWS ---------------------------------------------------------------------------------------
+
+
+def model_card(model: ModelChoice, chosen: bool, network: bool, free: int) -> Html:
+    """One model: what it is good for, size, licence, memory, and whether its files are here."""
+    short = model.memory - free
+    fits = (
+        cards.pill("ok", "fits") if short <= 0 else cards.pill("warn", f"needs {cards.size_words(short)} more memory")
+    )
+    here = cards.pill("ok", "on this computer") if model.here else cards.pill("quiet", "needs download")
+    rows = [
+        ("Size", cards.size_words(model.size)),
+        ("Memory to train", f"about {cards.size_words(model.memory)}"),
+        ("Licence", model.licence),
+        ("Longest text", f"{model.positions:,} word pieces"),
+    ]
+    if chosen:
+        act: Html = cards.pill("info", "chosen")
+    elif model.here:
+        act = cards.button("Choose it", do="choose", id=model.id, kind="small", label=f"Choose {model.title}")
+    elif network:
+        act = cards.button("Download it", ask="download", id=model.id, kind="small", label=f"Download {model.title}")
+    else:
+        act = tag("p", "Downloads are switched off. Start RAGTune with RAGTUNE_NETWORK=1 to allow them.", cls="caption")
+    problem = tag("p", model.problem, cls="caption") if model.problem and (model.here or model.source != "hub") else ""
+    pills = tag("p", here, " ", fits if model.memory and not model.problem else "")
+    return tag(
+        "li",
+        tag("h3", model.title),
+        pills,
+        tag("p", model.about, cls="sub"),
+        cards.facts(rows),
+        problem,
+        act,
+        cls="card stack",
+        aria_current="true" if chosen else None,
+    )
+
+
+def model_cards(models: Sequence[ModelChoice], chosen: str, network: bool, free: int) -> Html:
+    """The models in three groups: built in, added folders, and those to download (folded)."""
+    near = [m for m in models if m.here or m.source != "hub" or m.id == chosen]
+    far = [m for m in models if m not in near]
+
+    def group(found: Sequence[ModelChoice]) -> Html:
+        return tag("ul", *(model_card(m, m.id == chosen, network, free) for m in found), cls="cards")
+
+    more = cards.folded(f"{len(far)} more models can be downloaded", group(far)) if far else ""
+    return Html(group(near) + more)
+
+
+# DOES ----------------------------------------------------------------------------------------
+
+
+def choose(studio: Any, project: Any, act: Mapping[str, Any]) -> None:
+    if act.get("do") == "choose":
+        studio.training.choose_model(project, act["id"])
+
+
+def add_folder(studio: Any, project: Any, path: str) -> str:
+    if not (path or "").strip():
+        raise RagtuneError("No folder was named.", "Type where the model's folder is on this computer.")
+    studio.training.choose_model(project, path.strip())
+    return ""
+
+
+def download(studio: Any, project: Any, act: Mapping[str, Any]) -> None:
+    if act.get("choice") == "download":
+        studio.training.download(project, act["id"])
+
+
+def models_of(studio: Any, project: Any) -> list[ModelChoice]:
+    """The models to choose from, with the folders that this project added."""
+    found = {m.id: m for m in studio.training.models()}
+    for folder in project.choices().folders:
+        path = str(Path(folder).expanduser())
+        if path not in found and folder not in found:
+            try:
+                found[path] = studio.catalog().look(Path(path))
+            except RagtuneError as error:
+                found[path] = ModelChoice(path, Path(path).name, "folder", 0, 0, "–", "", 0, False, error.sentence)
+    return list(found.values())
+
+
+def stand(studio: Any, project: Any) -> list[Any]:
+    """A cheap value that changes whenever the cards would."""
+    if project is None:
+        return [None]
+    machine, choices = studio.machine(), project.choices()
+    downloads = [(j.id, j.state) for j in project.jobs() if j.what == "model"]
+    return [choices.model, choices.folders, downloads, machine.network, round(machine.memory_free / 5e8)]
+
+
+def look(studio: Any, project: Any) -> Html:
+    """The models, from the catalog and the project's choice."""
+    if project is None:
+        return Html("")
+    machine = studio.machine()
+    return model_cards(models_of(studio, project), project.choices().model, machine.network, machine.memory_free)
+
+
+# BUILD ---------------------------------------------------------------------------------------
+
+
+def build(page: Page) -> None:
+    """Layout above, wiring below."""
+    with gr.Column(elem_classes="card"):
+        page.html(
+            cards.section("Model", "What is trained. Its own files are never changed: training makes a small adapter.")
+        )
+        models = page.html(elem_id="train-models")
+        with gr.Row(elem_classes="page-head"):
+            folder = gr.Textbox(
+                label="Model in a folder on this computer",
+                placeholder="Path of a folder with config.json",
+                elem_id="train-folder",
+                interactive=True,
+            )
+            add = gr.Button("Use this folder", size="md", elem_id="train-folder-go", elem_classes="tight")
+    loading = page.confirm(
+        "download",
+        "Download this model?",
+        "Its files are fetched from the Hugging Face hub once and kept on this computer. Nothing of yours is sent.",
+        [("download", "Download it", "primary")],
+    )
+
+    # Another model: one of the list, a folder, or a download after asking.
+    page.on(models.select, choose, acts=True)
+    page.on([add.click, folder.submit], add_folder, [folder], [folder])
+    page.on(loading.submit, download, acts=True)
+    page.on_look(look, [models], key=stand)

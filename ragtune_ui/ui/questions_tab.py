@@ -1,0 +1,434 @@
+"""Questions: each with the sentence that answers it, to approve, mend or reject."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from ragtune_ui.domain.documents import Document
+from ragtune_ui.domain.errors import QuestionError
+from ragtune_ui.domain.questions import COLUMNS, Question
+from ragtune_ui.domain.runs import Job, time_words
+from ragtune_ui.studio.questions import PAGE
+from ragtune_ui.ui import cards
+from ragtune_ui.ui.cards import Html, tag
+from ragtune_ui.ui.page import Page
+
+if TYPE_CHECKING:
+    from ragtune_ui.studio.questions import Evidence, Filter, Imported
+    from ragtune_ui.studio.studio import Studio
+
+PURPOSE = (
+    "Each question comes with the sentence that answers it. "
+    "Approve what is right, mend what is nearly right, reject the rest."
+)
+LISTED = 50  # problem rows of an import that are shown
+
+# FORM ----------------------------------------------------------------------------------------
+
+FILTERS: list[tuple[str, Filter]] = [("To check", "to check"), ("Approved", "approved"), ("All", "all")]
+NOT_HERE = ("(not in this file)", "")
+COLUMN_WORDS: Mapping[str, str] = {
+    "question": "Question",
+    "answer": "Answer",
+    "source": "Document it is about",
+    "split": "Use (train, dev, test)",
+    "answerable": "Answered there (true, false)",
+    "evidence": "Sentence that proves it",
+}
+
+# SHOWS ---------------------------------------------------------------------------------------
+
+
+def state(question: Question) -> Html:
+    """What was decided about a question, as a pill."""
+    if question.status == "rejected":
+        return cards.pill("error", "rejected")
+    if question.status == "edited":
+        return cards.pill("ok", "mended")
+    if question.status == "approved":
+        return cards.pill("ok", "approved")
+    return cards.pill("quiet", "to check") if question.supported else cards.pill("warn", "no evidence")
+
+
+def source(question: Question, documents: Mapping[str, Document]) -> str:
+    """Where a question comes from, in one line."""
+    document = documents.get(question.document)
+    if document is not None and question.evidence:
+        return f"{document.name} · page {document.page_at(question.start)}"
+    if not question.answerable:
+        return "your documents do not say"
+    return document.name if document else "no source"
+
+
+def listing(questions: Sequence[Question], documents: Mapping[str, Document], current: str, sheet: int, total: int,
+            show: Filter, search: str) -> Html:  # fmt: skip
+    """One page of the list, with the way to the others."""
+    if not total:
+        return nothing(show, search)
+    rows = [cards.item(q.id, q.question, source(q, documents), state(q), q.id == current) for q in questions]
+    first = sheet * PAGE
+    turns = [
+        cards.button("Back", do="sheet", id=str(sheet - 1), kind="small", disabled=sheet == 0,
+                     label="Earlier questions"),
+        tag("span", f"{first + 1:,} to {first + len(questions):,} of {total:,}", cls="sub"),
+        cards.button("More", do="sheet", id=str(sheet + 1), kind="small", disabled=first + len(questions) >= total,
+                     label="Later questions"),
+    ]  # fmt: skip
+    pager = tag("div", *turns, cls="split") if total > PAGE else tag("p", f"{total:,} questions", cls="caption")
+    return Html(tag("div", cards.items(rows, "Questions"), cls="scroll") + pager)
+
+
+def nothing(show: Filter, search: str) -> Html:
+    """Why the list is empty."""
+    said = {"to check": "Nothing is left to check.", "approved": "No question is approved yet."}.get(show, "")
+    said = f"No question holds “{search.strip()}”." if search.strip() else said
+    return tag("p", said, cls="empty-line", role="status")
+
+
+def proof(question: Question, found: Evidence | None, at: int, total: int) -> Html:
+    """The passage of a question with the proving sentence underlined, or what to do where there is none."""
+    aside = tag("span", f"question {at:,} of {total:,}", cls="sub")
+    if found is None:
+        where, text = tag("p", "No passage", cls="place"), Html("")
+    else:
+        where = tag("p", tag("strong", found.document), f" — {found.place}", cls="place")
+        before, sentence, after = (cards.lines_kept(_bare(t)) for t in (found.before, found.sentence, found.after))
+        text = tag("p", before, tag("u", sentence), after, cls="text")
+    body = tag("div", tag("div", where, aside, cls="split"), text, warning(question), cls="evidence")
+    return Html(body + tag("p", state(question), tag("span", f" {use(question)}", cls="sub")))
+
+
+def _bare(text: str) -> str:
+    """Without heading marks and empty lines, which the card has no room for."""
+    return re.sub(r"\n{2,}", "\n", re.sub(r"(?m)^#{1,6} ", "", text))
+
+
+def warning(question: Question) -> Html:
+    """The pill of a question whose answer nothing proves, and the remedies."""
+    if not question.answerable:
+        pill, said = cards.pill("info", "your documents do not say"), "The model should say so."
+    elif not question.supported:
+        pill = cards.pill("warn", "no evidence")
+        said = "No sentence proves this answer. Mend it, choose “Your documents do not say”, or reject it."
+    else:
+        return Html("")
+    return tag("p", pill, tag("span", f" {said}", cls="sub"))
+
+
+def use(question: Question) -> str:
+    """What a question is for."""
+    return {"train": "The model learns from it.", "dev": "It checks the model while it learns.",
+            "test": "Held back: it measures the result."}[question.split]  # fmt: skip
+
+
+def counts(tally: Mapping[str, int]) -> Html:
+    """How many approved questions serve which purpose."""
+    if not tally["all"]:
+        return Html("")
+    said = [f"{tally['train']:,} to learn from", f"{tally['dev']:,} to check while learning",
+            f"{tally['test']:,} held back to measure", f"{tally['rejected']:,} rejected"]  # fmt: skip
+    return tag("p", "Approved: " + " · ".join(said), cls="sub")
+
+
+def progress(tally: Mapping[str, int]) -> Html:
+    """The pill beside the title."""
+    if not tally["all"]:
+        return Html("")
+    kind: cards.Kind = "ok" if tally["checked"] == tally["all"] else "info"
+    return cards.pill(kind, f"{tally['checked']:,} of {tally['all']:,} checked")
+
+
+def writing(job: Job | None) -> Html:
+    """Question writing: how far it is, with Stop; or how it ended, where that needs a word."""
+    if job is None or job.what != "questions":
+        return Html("")
+    if not job.ended:
+        left = time_words(job.left) if job.left is not None else "time left not known yet"
+        stop = cards.button("Stop", do="stop", id=job.id, kind="small danger", label="Stop writing questions")
+        said = tag("p", f"{job.note or 'Starting'} · {left} · questions appear as they are written", cls="sub")
+        return tag("div", tag("div", tag("h2", job.title), stop, cls="split"), cards.bar(job.share, job.title), said,
+                   cls="card")  # fmt: skip
+    if job.state == "failed":
+        return cards.note("error", job.problem, job.remedy, job.details, [("Open Documents", "docs")])
+    if job.state == "finished":
+        return cards.note("ok", job.note)
+    return cards.note("warn", "Writing questions stopped.", "What was written is kept. Write again to go on.")
+
+
+def beginning(passages: int, busy: bool) -> Html:
+    """What the page shows before there are questions."""
+    if not passages:
+        return cards.empty("Questions come from your documents", "Add documents first: their passages are asked about.",
+                           cards.button("Add documents", go="docs", kind="primary"))  # fmt: skip
+    if busy:
+        return Html("")
+    return cards.empty(
+        "No questions yet",
+        "The model learns from questions with their answers, and is measured by them. RAGTune writes some from your"
+        " documents, or takes yours from a file below.",
+        cards.button("Write questions", do="write", kind="primary"),
+    )
+
+
+def outcome(imported: Imported) -> Html:
+    """What became of an imported file, with the rows left out, counted as a spreadsheet counts them."""
+    rows = imported.problems
+    said = cards.note("warn" if rows or not imported.added else "ok", imported.sentence)
+    if not rows:
+        return said
+    left = f" (the first {LISTED})" if len(rows) > LISTED else ""
+    table = cards.table(["Row", "What is wrong"], [[f"{r.row:,}", r.problem] for r in rows[:LISTED]], "Rows left out",
+                        numbers=(0,))  # fmt: skip
+    return Html(said + cards.folded(f"{len(rows):,} rows left out{left}", table))
+
+
+def missing(tally: Mapping[str, int]) -> str:
+    """What stands between this page and the next, in words."""
+    if not tally["accepted"]:
+        return "Approve questions first: the model learns from them."
+    if not tally["test"]:
+        return "No approved question is held back: the verdict will have nothing to measure with."
+    left = tally["all"] - tally["checked"]
+    return f"{left:,} still to check; you may go on without them." if left else ""
+
+
+# DOES ----------------------------------------------------------------------------------------
+
+
+def _ids(studio: Studio, project: Any, show: Filter, search: str) -> list[str]:
+    sheets = range(1 + studio.questions.page(project, show, search or "")[1] // PAGE)
+    return [q.id for n in sheets for q in studio.questions.page(project, show, search or "", n)[0]]
+
+
+def _sheet_of(studio: Studio, project: Any, show: Filter, search: str, id: str) -> int:
+    """The page of the list that holds a question; 0 where none does."""
+    found = _ids(studio, project, show, search)
+    return found.index(id) // PAGE if id in found else 0
+
+
+# Cursor and fields travel together in one answer, so that no key press can meet the text of one question
+# under the cursor of another.
+Opened = tuple[str, str, str, int]  # cursor, question, answer, page of the list
+
+
+def _open(studio: Studio, project: Any, id: str, show: Filter = "all", search: str = "") -> Opened:
+    question = studio.questions.get(project, id)
+    return id, question.question, question.answer, _sheet_of(studio, project, show, search, id)
+
+
+def choose(studio: Studio, project: Any, act: dict[str, str], show: Filter, search: str) -> Any:
+    """Open a question of the list, or turn its page."""
+    if act["do"] == "sheet":
+        return gr.skip(), gr.skip(), gr.skip(), int(act["id"])
+    return _open(studio, project, act["id"], show, search)
+
+
+def _go_on(studio: Studio, project: Any, id: str, show: Filter, search: str) -> Opened:
+    return _open(studio, project, studio.questions.next_to_check(project, id) or id, show, search)
+
+
+def approve(studio: Studio, project: Any, id: str, text: str, answer: str, show: Filter, search: str) -> Opened:
+    studio.questions.approve(project, id, text, answer)
+    return _go_on(studio, project, id, show, search)
+
+
+def reject(studio: Studio, project: Any, id: str, show: Filter, search: str) -> Opened:
+    studio.questions.reject(project, id)
+    return _go_on(studio, project, id, show, search)
+
+
+def silent(studio: Studio, project: Any, id: str, text: str, show: Filter, search: str) -> Opened:
+    """Approve it as one that the documents do not answer."""
+    studio.questions.say_silent(project, id, text)
+    return _go_on(studio, project, id, show, search)
+
+
+def undo(studio: Studio, project: Any, show: Filter, search: str) -> tuple[str, str, str, int, Html]:
+    """Take the latest decision back and open its question."""
+    last = studio.questions.undo(project)
+    return *_open(studio, project, last.before[0].id, show, search), cards.note("info", f"Taken back: {last.said}.")
+
+
+def step(way: int) -> Any:
+    """A handler that opens the next question of the list (1) or the one before (-1)."""
+
+    def move(studio: Studio, project: Any, cursor: str, show: Filter, search: str) -> Any:
+        found = _ids(studio, project, show, search)
+        at = found.index(cursor) + way if cursor in found else 0
+        return _open(studio, project, found[at], show, search) if 0 <= at < len(found) else gr.skip()
+
+    return move
+
+
+def approve_all(studio: Studio, project: Any) -> Html:
+    number = studio.questions.approve_supported(project)
+    return cards.note("ok", f"{number:,} questions with evidence are approved. One Undo takes all of them back.")
+
+
+def write(studio: Studio, project: Any, limit: float | None) -> None:
+    studio.questions.write(project, max(0, int(limit or 0)))
+
+
+def manage(studio: Studio, project: Any, act: dict[str, str], limit: float | None) -> None:
+    """Begin writing, or stop it."""
+    if act["do"] == "stop":
+        studio.jobs.stop(project, act["id"])
+    else:
+        write(studio, project, limit)
+
+
+def preview(studio: Studio, project: Any, file: str) -> list[Any]:
+    """The columns of a file in the choices, prefilled by the guess; the import button says how many rows."""
+    seen = studio.questions.preview(Path(file), Path(file).name)
+    choices = [NOT_HERE, *((h, h) for h in seen.headers)]
+    columns = [gr.update(choices=choices, value=seen.columns.get(field, "")) for field in COLUMNS]
+    return [gr.update(visible=True), gr.update(value=f"Import {seen.rows:,} rows"), *columns]
+
+
+def take(studio: Studio, project: Any, file: str | None, *columns: str) -> tuple[Any, Any, Html]:
+    """Import the rows of the file by the chosen columns."""
+    if not file or not Path(file).exists():
+        raise QuestionError("The file is no longer here.", "Choose it again.")
+    chosen = {field: header for field, header in zip(COLUMNS, columns, strict=True) if header}
+    if "question" not in chosen:
+        raise QuestionError("No column is chosen for the question.", "Choose the column that holds the questions.")
+    imported = studio.questions.import_file(project, Path(file), Path(file).name, chosen)
+    return None, gr.update(visible=False), outcome(imported)
+
+
+def refresh(studio: Studio, project: Any, show: Filter, search: str, sheet: int, cursor: str) -> tuple[Any, ...]:
+    """Everything on the page but the fields and the evidence."""
+    questions = project.questions() if project else []
+    tally = studio.questions.counts(project) if project else dict.fromkeys(("all", "checked", "accepted", "test"), 0)
+    job = studio.jobs.current(project) if project else None
+    busy = job is not None and not job.ended
+    ready = sum(q.status == "proposed" and q.supported for q in questions)
+    return (
+        progress(tally),
+        Html(writing(job) + ("" if questions else beginning(len(project.chunks()) if project else 0, busy))),
+        counts(tally),
+        gr.update(visible=bool(questions)),
+        _list(studio, project, show, search, sheet, cursor) if questions else Html(""),
+        gr.update(visible=ready > 0, value=f"Approve all {ready:,} with evidence"),
+        gr.update(interactive=bool(project and project.decisions())),
+        cards.next_bar("mix", "Next: Mix", missing(tally)),
+    )
+
+
+def _list(studio: Studio, project: Any, show: Filter, search: str, sheet: int, cursor: str) -> Html:
+    search = search or ""
+    _, total = studio.questions.page(project, show, search)
+    sheet = max(0, min(sheet, (total - 1) // PAGE))
+    rows, _ = studio.questions.page(project, show, search, sheet)
+    return listing(rows, {d.id: d for d in project.documents()}, cursor, sheet, total, show, search)
+
+
+def first(studio: Studio, project: Any, cursor: str) -> Any:
+    """Where no question is open: the id of the one to open, the first to check, else the first."""
+    questions = project.questions() if project else []
+    if not questions or any(q.id == cursor for q in questions):
+        return gr.skip()
+    return f"{project.id} {studio.questions.next_to_check(project) or questions[0].id}"
+
+
+def begin(studio: Studio, project: Any, wanted: str) -> Opened:
+    """Open the question that ``first`` names."""
+    return _open(studio, project, wanted.rpartition(" ")[2])
+
+
+def refresh_proof(studio: Studio, project: Any, cursor: str) -> Html:
+    """The evidence of the open question."""
+    questions = project.questions() if project else []
+    at = next((n for n, q in enumerate(questions) if q.id == cursor), None)
+    if at is None:
+        return Html("")
+    return proof(questions[at], studio.questions.evidence(project, questions[at]), at + 1, len(questions))
+
+
+def proof_key(studio: Studio, project: Any, cursor: str) -> Any:
+    questions = project.questions() if project else []
+    open_one = next((repr(q) for q in questions if q.id == cursor), "")
+    rest = [len(project.chunks()), [d.id for d in project.documents()]] if open_one else []
+    return [open_one, len(questions), *rest]
+
+
+# BUILD ---------------------------------------------------------------------------------------
+
+
+def build(page: Page) -> None:
+    """Layout above, wiring below."""
+    pill = page.header("Questions", PURPOSE)
+    work = page.html(elem_id="ask-work")
+    with gr.Row(elem_classes="two wide-right", visible=False, elem_id="ask-desk") as desk:
+        with gr.Column(elem_classes="card"):
+            show = gr.Radio(FILTERS, value="all", label="Show", elem_id="ask-show", interactive=True)
+            search = gr.Textbox("", label="Search", elem_id="ask-search", elem_classes="key-search", max_lines=1,
+                                interactive=True)  # fmt: skip
+            rows = page.html(elem_id="q-list")
+            purposes = page.html(elem_id="ask-counts")
+            bulk = gr.Button("Approve all with evidence", elem_id="ask-all", size="sm", visible=False, interactive=True)
+        with gr.Column(elem_classes="card"):
+            evidence = page.html(elem_id="q-evidence")
+            question = gr.Textbox(label="Question", lines=2, elem_id="q-question", interactive=True)
+            answer = gr.Textbox(label="Answer", lines=3, elem_id="q-answer", interactive=True)
+            with gr.Row():
+                yes = gr.Button("✓ Approve (A)", variant="primary", elem_id="q-approve", interactive=True,
+                                elem_classes=["key-a", "key-main"])  # fmt: skip
+                no = gr.Button("✗ Reject (R)", variant="stop", elem_id="q-reject", interactive=True,
+                               elem_classes="key-r")  # fmt: skip
+                back = gr.Button("Undo (U)", elem_id="q-undo", elem_classes="key-u", interactive=False)
+            with gr.Row():
+                mute = gr.Button("Your documents do not say", elem_id="q-silent", size="sm", scale=2, interactive=True)
+                up = gr.Button("↑ Previous", elem_id="q-up", elem_classes="key-up", size="sm", interactive=True)
+                down = gr.Button("↓ Next", elem_id="q-down", elem_classes="key-down", size="sm", interactive=True)
+    with gr.Accordion("Write questions from the documents", open=False, elem_classes="card", elem_id="ask-writing"):
+        page.html(tag("p", "Questions are taken from sentences of your documents. Those that stand here already are not"
+                      " written again.", cls="sub"))  # fmt: skip
+        limit = gr.Number(20, label="At most, for each document", info="0 means no limit.", minimum=0, precision=0,
+                          elem_id="ask-limit", interactive=True)  # fmt: skip
+        new = gr.Button("Write questions", elem_id="ask-write", interactive=True)
+    with gr.Accordion("Import questions from a file", open=False, elem_classes="card", elem_id="ask-import"):
+        page.html(
+            tag("p", "CSV, JSONL or Excel (.xlsx) with a header row. Its questions count as approved.", cls="sub")
+        )
+        file = gr.File(label="File with questions", elem_id="ask-file", height=120, interactive=True)
+        trouble = page.note()
+        with gr.Column(visible=False) as mapping:
+            with gr.Row():
+                columns = [gr.Dropdown([NOT_HERE], value="", label=words, elem_id=f"ask-{field}", interactive=True)
+                           for field, words in COLUMN_WORDS.items()]  # fmt: skip
+            imports = gr.Button("Import", elem_id="ask-import-rows", interactive=True)
+    sheet, cursor = gr.State(0), gr.State("")
+    wanted = gr.HTML("", html_template="<i></i>", elem_classes="dialog-slot", apply_default_css=False,
+                     js_on_load=page.script("signal.js"))  # fmt: skip
+    way = page.next("mix", "Next: Mix")
+    seen, opened = [show, search], [cursor, question, answer, sheet]
+
+    # The list opens questions and turns its pages; up and down do the same by key.
+    page.on(rows.select, choose, seen, opened, acts=True)
+    page.on(up.click, step(-1), [cursor, *seen], opened)
+    page.on(down.click, step(1), [cursor, *seen], opened)
+    # Where none is open, the first to check opens; the fields are written when a question opens, and only then.
+    page.on(wanted.select, begin, [wanted], opened)
+    # A decision opens the next question; Undo the one it takes back.
+    page.on(yes.click, approve, [cursor, question, answer, *seen], opened)
+    page.on(no.click, reject, [cursor, *seen], opened)
+    page.on(mute.click, silent, [cursor, question, *seen], opened)
+    page.on(back.click, undo, seen, [*opened, page.message])
+    page.on(bulk.click, approve_all, outputs=[page.message])
+    # Questions are written in the background, until done or stopped.
+    page.on(new.click, write, [limit])
+    page.on(work.select, manage, [limit], acts=True)
+    # A file shows its columns first, then its rows come in.
+    page.on(file.upload, preview, [file], [mapping, imports, *columns], note=trouble)
+    page.on(imports.click, take, [file, *columns], [file, mapping, trouble], note=trouble)
+    # The page shows what the project holds; another filter is looked at at once.
+    page.on_look(refresh, [pill, work, purposes, desk, rows, bulk, back, way], [*seen, sheet, cursor])
+    page.on_look(first, [wanted], [cursor])
+    page.on_look(refresh_proof, [evidence], [cursor], key=proof_key)
+    page.relook(show.change, search.change)

@@ -1,0 +1,165 @@
+"""The exporter: what is taken away loads elsewhere, says the same, and names no place on this computer."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ragtune_ui.domain.contract import Contract
+from ragtune_ui.domain.errors import ShippingError, Stopped
+from ragtune_ui.domain.examples import Message
+from ragtune_ui.domain.plans import RunSheet, TrainingPlan
+from ragtune_ui.domain.records import from_record, to_record
+from ragtune_ui.engine.exporter import ANSWER_TOKENS, ModelExporter
+from ragtune_ui.engine.learner import Learner, Pace
+from ragtune_ui.engine.speaker import ModelSpeaker
+from tests.engine.conftest import example
+
+CONTRACT = Contract()
+Checks = list[tuple[tuple[Message, ...], str]]
+
+
+def quiet(done: int, total: int, note: str) -> None:
+    return None
+
+
+@pytest.fixture(scope="module")
+def run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with an adapter that changes what the tiny model says."""
+    return run_of(tiny_model, tmp_path_factory.mktemp("run"), str(tiny_model))
+
+
+def run_of(model: Path, folder: Path, name: str) -> Path:
+    import torch
+
+    learner = Learner(model, TrainingPlan(rank=4), Pace(1, "float32"))
+    torch.manual_seed(1)
+    learner.put_adapter({n: torch.randn_like(t) * 0.2 for n, t in learner.adapter().items()})
+    (folder / "adapter").mkdir()
+    learner.write_adapter(folder / "adapter", "x")
+    sheet = RunSheet(name, str(model), "d", "", "mixed", TrainingPlan())
+    (folder / "sheet.json").write_text(json.dumps(to_record(sheet)))
+    return folder
+
+
+def checks_of(model: Path, run: Path) -> Checks:
+    speaker, prompts = ModelSpeaker(model, run / "adapter"), [example(n).prompt for n in range(4)]
+    return list(zip(prompts, speaker.answer(prompts, "tuned", ANSWER_TOKENS, quiet), strict=True))
+
+
+def test_both_parts_load_again_and_answer_alike(tiny_model: Path, run: Path, tmp_path: Path) -> None:
+    checks, seen = checks_of(tiny_model, run), []
+    report = ModelExporter().export(
+        run, tiny_model, tmp_path, CONTRACT, ["adapter", "merged"], checks,
+        lambda done, total, note: seen.append((done, total)),
+    )  # fmt: skip
+    assert (report["same"], report["of"]) == (4, 4)
+    assert report["answers"] == {"adapter": 4, "merged": 4}
+    files = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
+    assert report["files"] == files
+    assert report["bytes"] == sum((tmp_path / f).stat().st_size for f in files)
+    assert {"README.md", "contract.json", "adapter/adapter_config.json", "model/model.safetensors"} <= set(files)
+    assert seen[-1][0] == seen[-1][1] and [d for d, _ in seen] == sorted(d for d, _ in seen)
+
+
+def test_an_answer_that_differs_is_counted(tiny_model: Path, run: Path, tmp_path: Path) -> None:
+    checks = checks_of(tiny_model, run)
+    checks[1] = (checks[1][0], "something else")
+    report = ModelExporter().export(run, tiny_model, tmp_path, CONTRACT, ["adapter"], checks, quiet)
+    assert (report["same"], report["of"]) == (3, 4)
+
+
+def test_nothing_names_a_place_on_this_computer(tiny_model: Path, run: Path, tmp_path: Path) -> None:
+    ModelExporter().export(run, tiny_model, tmp_path, CONTRACT, ["adapter", "merged"], [], quiet)
+    for file in (f for f in tmp_path.rglob("*") if f.is_file()):
+        data = file.read_bytes()
+        for place in (tiny_model.parent, run, tmp_path, Path.home()):
+            assert str(place).encode() not in data, file.name
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == tiny_model.name
+
+
+def test_the_contract_comes_along_and_can_be_read_back(tiny_model: Path, run: Path, tmp_path: Path) -> None:
+    ModelExporter().export(run, tiny_model, tmp_path, CONTRACT, ["adapter"], [], quiet)
+    record = json.loads((tmp_path / "contract.json").read_text())
+    prompt = record.pop("example_prompt")
+    assert "[1] crane, Loads: The crane lifts 12.5 tonnes" in prompt and prompt.endswith("assistant\n")
+    assert record.pop("example_reply") == "12.5 tonnes [1]" and record.pop("base_model") == tiny_model.name
+    assert from_record(Contract, record) == CONTRACT
+
+
+@pytest.mark.parametrize("part", ["merged", "adapter"])
+def test_the_program_in_the_model_card_runs_as_printed(
+    tiny_model: Path, run: Path, tmp_path: Path, part: str, monkeypatch: Any, capsys: Any
+) -> None:
+    from ragtune_ui.engine.models import without_known_notices
+
+    ModelExporter().export(run, tiny_model, tmp_path, CONTRACT, [part], [], quiet)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    program = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert len(program) == 1
+    (tmp_path / tiny_model.name).symlink_to(tiny_model)
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    with without_known_notices():
+        exec(program[0], {})
+    messages = (
+        Message("system", CONTRACT.instruction),
+        Message(
+            "user", "[1] Crane, Loads: The crane lifts 12.5 tonnes in calm weather.\n\nQuestion: How much may it lift?"
+        ),
+    )
+    ours = ModelSpeaker(tiny_model, run / "adapter").answer([messages], "tuned", ANSWER_TOKENS, quiet)[0]
+    theirs = capsys.readouterr().out.strip()
+    same = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+    assert same > 10  # alike until the random model begins to go round in circles
+
+
+def test_a_merged_model_keeps_the_precision_of_its_base(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors import safe_open
+
+    from ragtune_ui.engine.models import load_model, load_tokenizer
+
+    half = tmp_path / "half"
+    load_model(tiny_model, "float32").to(torch.float16).save_pretrained(half)
+    load_tokenizer(tiny_model).save_pretrained(half)
+    (tmp_path / "run").mkdir()
+    run = run_of(half, tmp_path / "run", "owner/tiny")
+    out = tmp_path / "out"
+    report = ModelExporter().export(run, half, out, CONTRACT, ["merged"], [], quiet)
+    assert report["precision"] == {"merged": "float16"}
+    with safe_open(out / "model" / "model.safetensors", "pt") as f:
+        assert {f.get_tensor(k).dtype for k in f.keys()} == {torch.float16}  # noqa: SIM118
+    wrong = [(example(0).prompt, "never said")]
+    report = ModelExporter().export(run, half, out, CONTRACT, ["merged"], wrong, quiet)
+    assert report["precision"] == {"merged": "float32"} and report["same"] == 0
+
+
+def test_nothing_to_export_is_told(tiny_model: Path, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ShippingError, match="no model"):
+        ModelExporter().export(tmp_path, tiny_model, tmp_path / "to", CONTRACT, ["adapter"], [], quiet)
+    for parts in ([], ["gguf"]):
+        with pytest.raises(ShippingError, match="Nothing is chosen"):
+            ModelExporter().export(run, tiny_model, tmp_path / "to", CONTRACT, parts, [], quiet)
+
+
+def test_a_stop_is_heard(tiny_model: Path, run: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int, note: str) -> None:
+        raise Stopped("Stopped.")
+
+    with pytest.raises(Stopped):
+        ModelExporter().export(run, tiny_model, tmp_path, CONTRACT, ["adapter"], [], stop)
+
+
+def test_the_card_of_a_model_without_capitals_says_so(reader_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    run = run_of(reader_model, tmp_path / "run", "built-in")
+    report = ModelExporter().export(run, reader_model, tmp_path / "out", CONTRACT, ["adapter"], [], quiet)
+    assert report["of"] == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "small letters only" in card and "Apache-2.0" in card

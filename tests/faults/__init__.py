@@ -1,0 +1,1 @@
+"""Kills, full disks and hostile files, with real processes."""

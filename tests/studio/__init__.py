@@ -1,0 +1,1 @@
+"""Tests of the desks, with fakes in every port."""

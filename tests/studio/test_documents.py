@@ -1,0 +1,306 @@
+"""Documents desk: a bad file never stops the batch, the same file comes in once, removing can be undone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ragtune_ui.domain.errors import Busy, DocumentError, ProjectError
+from ragtune_ui.studio.documents import Added
+from tests.studio.conftest import House, facts, library, wait_until
+
+
+def names(house: House) -> list[str]:
+    return sorted(d.name for d in house.project.documents())
+
+
+def test_files_are_read_cut_and_indexed(house: House) -> None:
+    job = house.add({"a.md": "# Cranes\n\n" + facts(["red crane", "blue crane"]), "b.txt": facts(["red winch"])})
+    assert (job.state, job.what, job.title, job.note) == ("finished", "documents", "Reading 2 files", "2 files in.")
+    assert names(house) == ["a.md", "b.txt"]
+    document = house.document("a.md")
+    assert (document.title, document.kind, document.pages, document.words) == ("A", "markdown", 1, 14)
+    rows = house.studio.documents.rows(house.project)
+    assert [(r.document.name, r.passages, r.status, r.questions) for r in rows] == [
+        ("a.md", 2, "ready", 0), ("b.txt", 1, "ready", 0),
+    ]  # fmt: skip
+    assert [c.text for c in house.project.chunks() if c.document == document.id] == [
+        "The red crane weighs 10 tonnes.", "The blue crane weighs 11 tonnes.",
+    ]  # fmt: skip
+
+
+def test_a_bad_file_never_stops_the_batch(house: House) -> None:
+    batch = house.files(
+        {"1.md": "!encrypted", "2.zip": b"PK", "3.md": "  ", "4.pdf": b"x" * (2 * 2**20 + 1), "5.md": facts(["red crane"])}
+    )
+    gone, secret, folder = house.folder / "gone.md", house.folder / "secret.md", house.folder / "folder.md"
+    folder.mkdir()
+    secret.write_text("x")
+    secret.chmod(0)
+    batch[2:2] = [("gone.md", gone), ("folder.md", folder)]
+    job = house.wait(house.studio.documents.add(house.project, batch))
+    assert job.state == "finished" and job.note == "1 file in. 6 files not read: see the table for what to do."
+    shown = {r.document.name: (r.status, r.document.problem) for r in house.studio.documents.rows(house.project)}
+    assert shown["1.md"] == ("password", "It is encrypted. Mend it.")
+    assert shown["2.zip"][0] == "other kind of file" and "Save it as PDF" in shown["2.zip"][1]
+    assert shown["3.md"][0] == "empty"
+    assert shown["4.pdf"][0] == "too large" and "2 MB" in shown["4.pdf"][1]
+    assert shown["gone.md"][0] == shown["folder.md"][0] == "not readable"
+    assert shown["5.md"] == ("ready", "")
+    assert all(problem for status, problem in shown.values() if status != "ready")
+    assert not house.studio.documents.rows(house.project)[0].document.ready  # what needs the person stands first
+    assert house.studio.documents.rows(house.project)[-1].document.name == "5.md"
+    assert len(house.project.chunks()) == 1
+    assert len(job.result["problems"]) == 6 and job.result["added"] == 1
+
+
+def test_a_file_that_may_not_be_opened_is_a_row(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = house.files({"a.md": facts(["red crane"]), "b.md": facts(["red winch"])})
+    real = Path.open
+
+    def refused(self: Path, *args: object, **more: object):
+        if self.name == "a.md":
+            raise PermissionError(13, "no")
+        return real(self, *args, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    house.wait(house.studio.documents.add(house.project, batch))
+    assert {r.document.name: r.status for r in house.studio.documents.rows(house.project)} == {
+        "a.md": "not readable", "b.md": "ready",
+    }  # fmt: skip
+
+
+def test_a_large_or_strange_file_is_not_copied(house: House) -> None:
+    house.add({"big.pdf": b"x" * (2 * 2**20 + 1), "a.zip": b"PK"})
+    assert list(house.project.folder.rglob("original*")) == []
+
+
+def test_the_same_file_comes_in_once(house: House) -> None:
+    house.add({"a.md": facts(["red crane"])})
+    before = house.fakes.updates
+    job = house.add({"a.md": facts(["red crane"]), "copy of a.md": facts(["red crane"])})
+    assert job.note == "No new file is in. 2 files already here." and job.result["already"] == ["a.md", "copy of a.md"]
+    assert names(house) == ["a.md"] and house.fakes.updates == before
+    house.add({"a.md": facts(["red winch"])})  # other content under a known name is another document
+    assert names(house) == ["a.md", "a.md"]
+
+
+def test_a_file_that_failed_may_be_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.studio.conftest import Reader
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Reader, "read", lambda *_: (_ for _ in ()).throw(DocumentError("No.", status="scanned")))
+        house.add({"a.md": facts(["red crane"])})
+    assert [d.status for d in house.project.documents()] == ["scanned"]
+    house.add({"a.md": facts(["red crane"])})
+    assert [d.status for d in house.project.documents()] == ["ready"] and len(house.project.chunks()) == 1
+
+
+def test_a_name_that_is_no_text_is_shown_all_the_same(house: House) -> None:
+    path = house.folder / os.fsdecode(b"r\xe4d.md")
+    path.write_text(facts(["red crane"]))
+    job = house.wait(house.studio.documents.add(house.project, [(path.name, path)]))
+    assert job.state == "finished" and names(house) == ["r?d.md"]
+
+
+def test_hostile_names_stay_labels(house: House) -> None:
+    wild = ["../../x.md", "<img src=x>.md", "a\u2028b.md", "/etc/passwd.md", "x" * 300 + ".md", "C:\\x.md"]
+    path = house.files({"a.md": facts(["red crane"])})[0][1]
+    for n, name in enumerate(wild):
+        path.write_text(facts(["red crane"], n))
+        assert house.wait(house.studio.documents.add(house.project, [(name, path)])).state == "finished"
+    assert names(house) == sorted(wild)
+    assert {p.name for p in (house.project.folder / "documents").iterdir()} == {d.id for d in house.project.documents()}
+    assert not (house.project.folder.parent / "x.md").exists()
+
+
+def test_no_file_is_no_job(house: House) -> None:
+    with pytest.raises(DocumentError, match="No file"):
+        house.studio.documents.add(house.project, [])
+    assert house.project.jobs() == []
+
+
+def test_a_stop_keeps_the_files_read_and_the_next_batch_indexes_them(house: House, monkeypatch) -> None:
+    from tests.studio.conftest import Reader
+
+    real, read = Reader.read, []
+
+    def slow(self: Reader, file: Path, kind: str):
+        if len(read) == 2:
+            house.studio.jobs.stop(house.project, house.project.jobs()[0].id)
+            wait_until(lambda: True)
+        read.append(file)
+        return real(self, file, kind)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Reader, "read", slow)
+        job = house.add()
+    assert job.state == "stopped" and len(house.project.documents()) == 3 and house.project.chunks() == []
+    assert house.studio.retrieval.behind(house.project)
+    batch = {d.name: library()[d.name] for d in house.project.documents()}
+    assert house.add(batch).result["added"] == 0
+    assert len(house.project.chunks()) == 18 and not house.studio.retrieval.behind(house.project)
+
+
+def test_a_full_disk_is_one_sentence(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ragtune_ui.store import files
+
+    real = shutil.copyfile
+
+    def full(a: Path, b: Path) -> None:
+        if Path(a).name == "part-2.md":
+            raise OSError(28, "full")
+        real(a, b)
+
+    monkeypatch.setattr(files.shutil, "copyfile", full)
+    job = house.add()
+    assert (job.state, job.problem) == ("failed", "The disk is full.") and "Free some space" in job.remedy
+    assert names(house) == ["part-0.md", "part-1.md"]
+    assert list(house.project.folder.rglob(".new-*")) == []
+
+
+def test_the_sentence_of_a_batch() -> None:
+    assert Added((), (), ()).sentence == "No new file is in."
+    assert Added(("a",) * 1200, ("b",), (("c", "d"),)).sentence.startswith("1,200 files in. 1 file already here. 1 file not")
+
+
+# folders --------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_read_with_its_sub_folders(house: House) -> None:
+    root = house.folder / "in"
+    for name in ("b.md", "a/c.TXT", "a/b/d.html", ".hidden.md", ".git/e.md", "a/picture.png", "z.MD"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(facts(["red crane"]))
+    outside = house.folder / "outside"
+    outside.mkdir()
+    (outside / "secret.md").write_text("secret")
+    (root / "link.md").symlink_to(outside / "secret.md")
+    (root / "linked").symlink_to(outside)
+    os.mkfifo(root / "pipe.md")
+    found = house.studio.documents.folder(f"  {root} ")
+    assert [name for name, _ in found] == ["b.md", "z.MD", "a/c.TXT", "a/b/d.html"]
+    assert all(path.is_file() and path.is_relative_to(root) for _, path in found)
+
+
+@pytest.mark.parametrize("folder", ["", "  ", "/nowhere/at/all", "~nobody-of-that-name/x", "a\x00b"])
+def test_a_folder_that_is_not_there_is_said(house: House, folder: str) -> None:
+    with pytest.raises(DocumentError, match="no folder"):
+        house.studio.documents.folder(folder)
+
+
+def test_a_folder_without_readable_files_is_said(house: House, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_text("x")
+    with pytest.raises(DocumentError, match="no file that RAGTune reads"):
+        house.studio.documents.folder(str(tmp_path / "in"))
+
+
+# removing -------------------------------------------------------------------------------------
+
+
+def counts(house: House) -> tuple[object, ...]:
+    rows = house.studio.documents.rows(house.project)
+    outlook = house.studio.mixing.outlook(house.project, house.project.choices().mix)
+    return (
+        sorted((r.document.name, r.passages, r.questions, r.document.held_back) for r in rows),
+        len(house.project.chunks()), house.studio.questions.counts(house.project), outlook.plan.counts,
+        house.studio.retrieval.tested(house.project), sorted(c.id for c in house.project.chunks()),
+    )  # fmt: skip
+
+
+def test_removing_and_bringing_back_restores_every_count(full: House) -> None:
+    before = counts(full)
+    gone = next(d for d in full.project.documents() if not d.held_back)
+    said = full.studio.documents.remove(full.project, gone.id)
+    full.idle()
+    assert said.startswith(f"“{gone.name}” is removed. 6 approved questions lose their source.")
+    assert gone.name not in names(full) and counts(full) != before
+    assert all(p.chunk.document != gone.id for p in full.studio.retrieval.search(full.project, ["crane"], 40)[0])
+    thing = next(q for q in full.project.questions() if q.document == gone.id)
+    evidence = full.studio.questions.evidence(full.project, thing)
+    assert evidence is not None and (evidence.document, evidence.sentence) == ("source removed", thing.evidence)
+    assert full.studio.documents.undo_remove(full.project) == f"“{gone.name}” is back."
+    full.idle()
+    assert counts(full) == before
+
+
+def test_questions_of_a_removed_document_are_not_promised_to_a_mix(full: House) -> None:
+    gone = next(d for d in full.project.documents() if not d.held_back)
+    before = full.studio.mixing.pools(full.project).questions
+    full.studio.documents.remove(full.project, gone.id)
+    full.idle()
+    after = full.studio.mixing.pools(full.project).questions
+    assert {q.id for q in before} - {q.id for q in after} == {q.id for q in before if q.document == gone.id} != set()
+    assert all(q.document != gone.id for q in after)
+
+
+def test_a_busy_bench_refuses_before_anything_is_moved(full: House) -> None:
+    gone = full.project.documents()[0]
+    before = counts(full)
+    gate = full.fakes.gate
+    gate.clear()
+    full.studio.jobs.start(full.project, "mix", "Composing", lambda task: str(gate.wait(10)))
+    with pytest.raises(Busy, match="Composing"):
+        full.studio.documents.remove(full.project, gone.id)
+    gate.set()
+    full.idle()
+    assert counts(full) == before
+    full.studio.documents.remove(full.project, gone.id)
+    full.idle()
+    gate.clear()
+    full.studio.jobs.start(full.project, "mix", "Composing", lambda task: str(gate.wait(10)))
+    with pytest.raises(Busy):
+        full.studio.documents.undo_remove(full.project)
+    assert [d.id for d in full.project.discarded_documents()] == [gone.id]
+
+
+def test_what_is_not_there_cannot_be_removed_or_brought_back(house: House) -> None:
+    with pytest.raises(DocumentError, match="no longer there"):
+        house.studio.documents.remove(house.project, "x")
+    with pytest.raises(DocumentError, match="nothing to bring back"):
+        house.studio.documents.undo_remove(house.project)
+
+
+def test_removed_added_again_and_brought_back_is_there_once(house: House) -> None:
+    house.add({"a.md": facts(["red crane"])})
+    house.studio.documents.remove(house.project, house.document("a.md").id)
+    house.idle()
+    house.add({"a.md": facts(["red crane"])})
+    house.studio.documents.undo_remove(house.project)
+    house.idle()
+    assert names(house) == ["a.md"] and len(house.project.chunks()) == 1
+
+
+# held back, pages -----------------------------------------------------------------------------
+
+
+def test_documents_are_held_back_once(house: House) -> None:
+    house.add()
+    house.studio.documents.ensure_held_back(house.project)
+    held = [d.id for d in house.project.documents() if d.held_back]
+    assert len(held) == 1
+    other = next(d.id for d in house.project.documents() if not d.held_back)
+    house.studio.documents.hold_back(house.project, [other])
+    house.studio.documents.ensure_held_back(house.project)
+    assert [d.id for d in house.project.documents() if d.held_back] == [other]
+
+
+def test_few_documents_hold_none_back(house: House) -> None:
+    house.add(library(3))
+    house.studio.documents.ensure_held_back(house.project)
+    assert not any(d.held_back for d in house.project.documents())
+
+
+def test_pages_of_a_document(house: House) -> None:
+    house.add({"a.md": "One.\f\nTwo\r\nlines.\fThree.", "b.md": "!locked"})
+    document, pages = house.studio.documents.text(house.project, house.document("a.md").id)
+    assert document.pages == 3 and pages == [(1, "One."), (2, "Two\r\nlines."), (3, "Three.")]
+    assert house.studio.documents.text(house.project, house.document("b.md").id)[1] == []
+    with pytest.raises(ProjectError):
+        house.studio.documents.text(house.project, "../../x")
+
+

@@ -1,0 +1,159 @@
+"""Mix desk: counts that hold, samples that are real, nothing held back in any example, frozen once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ragtune_ui.domain.errors import MixError, PlanError
+from ragtune_ui.domain.mixes import DatasetMix
+from ragtune_ui.domain.questions import Question
+from tests.studio.conftest import House, everything
+
+SMALL = DatasetMix(raft=50, plain=30, dap=20, size=40)
+
+
+def usable(house: House) -> int:
+    return len(house.studio.mixing.pools(house.project).questions)
+
+
+def test_the_outlook_counts_exactly(full: House) -> None:
+    outlook = full.studio.mixing.outlook(full.project, SMALL)
+    assert outlook.plan.counts == {"raft": 20, "plain": 12, "dap": 8} and outlook.plan.shortages == ()
+    # A fact has 5 words and a passage 14 more for its heading; of 20, 15 % stand alone, the rest among three.
+    wanted = 20 * ((0.85 * 3 + 1) * (5 + 14) + 30) + 12 * 45 + 8 * 5
+    assert outlook.tokens == pytest.approx(wanted, abs=1)
+    assert any("short" in a for a in outlook.advice) and any("Fewer than 100" in a for a in outlook.advice)
+
+
+def test_shortages_are_said_in_words(full: House) -> None:
+    mix = DatasetMix(raft=60, plain=15, dap=25, size=1000)
+    outlook = full.studio.mixing.outlook(full.project, mix)
+    chunks = len(full.studio.mixing.pools(full.project).chunks)
+    n = usable(full)
+    assert outlook.plan.counts == {"raft": 4 * n, "plain": 60, "dap": chunks}
+    words = [s.sentence for s in outlook.plan.shortages]
+    assert words == [
+        f"only {n} approved questions to learn from: {4 * n} instead of 600",
+        "only 60 everyday instructions: 60 instead of 150",
+        f"only {chunks} passages to read: {chunks} instead of 250",
+    ]
+    assert set(words) <= set(outlook.advice) and any("Below 20 %" in a for a in outlook.advice)
+
+
+def test_an_empty_project_has_nothing_to_mix(house: House) -> None:
+    outlook = house.studio.mixing.outlook(house.project, DatasetMix(raft=100, plain=0))
+    assert outlook.plan.total == 0 and outlook.tokens == 0
+    with pytest.raises(MixError, match="nothing to learn"):
+        house.studio.mixing.freeze(house.project, DatasetMix(raft=100, plain=0))
+    with pytest.raises(MixError):
+        house.studio.mixing.samples(house.project, DatasetMix(raft=100, plain=0))
+
+
+def test_samples_are_one_of_each_kind(full: House) -> None:
+    samples = full.studio.mixing.samples(full.project, SMALL)
+    assert [s.kind for s in samples] == ["answer", "clean", "refusal", "plain", "text"]
+    others = full.studio.mixing.samples(full.project, SMALL, turn=1)
+    assert [s.kind for s in others] == [s.kind for s in samples] and others != samples
+    assert full.studio.mixing.samples(full.project, SMALL) == samples
+    only = full.studio.mixing.samples(full.project, DatasetMix(raft=100, plain=0, withheld=0, clean=0))
+    assert [s.kind for s in only] == ["answer"]
+    assert full.fakes.loaded == []  # looking at samples loads no model
+
+
+@pytest.mark.parametrize(("withheld", "clean"), [(5, 95), (1, 90), (50, 50), (0, 100)])
+def test_samples_of_any_valid_mix_can_be_shown(full: House, withheld: int, clean: int) -> None:
+    mix = DatasetMix(withheld=withheld, clean=clean)
+    assert full.studio.mixing.samples(full.project, mix)
+
+
+def test_freezing_twice_gives_the_same_digest(full: House) -> None:
+    digests = []
+    for _ in range(2):
+        job = full.wait(full.studio.mixing.freeze(full.project, SMALL))
+        assert (job.state, job.note) == ("finished", "40 examples are frozen.")
+        digests.append(full.project.datasets()[0].digest)
+    assert digests[0] == digests[1] and len(full.project.datasets()) == 1
+    manifest = full.studio.mixing.current(full.project)
+    assert manifest is not None and job.result == {"dataset": manifest.id, "counts": manifest.counts}
+    assert {k: manifest.counts[k] for k in ("raft", "plain", "dap")} == {"raft": 20, "plain": 12, "dap": 8}
+    assert manifest.counts["raft/refusal"] == 4 and manifest.counts["raft/clean"] == 3
+    assert full.project.choices().mix == SMALL
+    other = full.wait(full.studio.mixing.freeze(full.project, replace(SMALL, seed=7)))
+    assert other.result["dataset"] != manifest.id and len(full.project.datasets()) == 2
+
+
+def test_nothing_held_back_ever_enters_an_example(full: House) -> None:
+    held = {d.id for d in full.project.documents() if d.held_back}
+    assert held
+    secret = [c for c in full.project.chunks() if c.document in held]
+    tests = [q for q in full.project.questions() if q.split == "test"]
+    assert secret and tests
+    for mix in (SMALL, DatasetMix(raft=100, plain=0, size=400, distractors=9), DatasetMix(raft=0, plain=0, dap=100)):
+        full.wait(full.studio.mixing.freeze(full.project, mix))
+        full.studio.mixing.samples(full.project, mix)
+    kept = everything(full.project)
+    for manifest in full.project.datasets():
+        folder = full.project.dataset_folder(manifest.id)
+        kept += (folder / "dev.jsonl").read_text() + (folder / "dataset.json").read_text()
+    assert kept.count("weighs") > 100
+    for chunk in secret:
+        assert chunk.text not in kept and chunk.id not in kept
+    for question in tests:
+        assert question.question not in kept and question.id not in kept
+
+
+def test_dev_questions_draw_the_dashed_line_and_are_not_trained_on(full: House) -> None:
+    dev = full.studio.mixing.dev(full.project)
+    assert dev and all(q.split == "dev" for q in dev)
+    full.wait(full.studio.mixing.freeze(full.project, SMALL))
+    manifest = full.project.datasets()[0]
+    assert manifest.dev > 0
+    trained = {e.question for e in full.project.examples(manifest.id)}
+    assert trained.isdisjoint(q.id for q in dev)
+
+
+def test_changes_are_counted_by_question(full: House) -> None:
+    desk, project = full.studio.mixing, full.project
+    full.wait(desk.freeze(project, SMALL))
+    manifest = project.datasets()[0]
+    assert desk.changes(project, manifest) == 0 and full.studio.training.fitting_dataset(project) == manifest
+    one, two, *_ = [q for q in project.questions() if q.split == "train"]
+    full.studio.questions.approve(project, one.id, "How heavy, then?", one.answer)
+    assert desk.changes(project, manifest) == 1
+    full.studio.questions.reject(project, two.id)
+    assert desk.changes(project, manifest) == 2
+    project.keep_questions([*project.questions(), replace(one, id="new", question="And why?")])
+    assert desk.changes(project, manifest) == 3
+    assert full.studio.training.fitting_dataset(project) is None
+    full.studio.questions.undo(project)
+    assert desk.changes(project, manifest) == 2
+
+
+def test_own_answers_are_asked_once_and_kept(full: House) -> None:
+    mix = replace(SMALL, plain_targets="own")
+    full.wait(full.studio.mixing.freeze(full.project, mix))
+    asked = [prompt for side, prompt in full.fakes.asked]
+    assert len(asked) == 12 and full.fakes.loaded == [(full.fakes.model, None)]
+    plain = [e for e in full.project.examples(full.project.datasets()[0].id) if e.lane == "plain"]
+    assert {e.target for e in plain} == {"It is heavy"}
+    full.wait(full.studio.mixing.freeze(full.project, mix))
+    assert len(full.fakes.asked) == 12
+    full.wait(full.studio.mixing.freeze(full.project, replace(mix, plain_targets="written")))
+    plain = [e for e in full.project.examples(full.project.datasets()[0].id) if e.lane == "plain"]
+    assert all(e.target.startswith("It is ") and e.target != "It is heavy" for e in plain)
+
+
+def test_a_preset_becomes_the_mix_of_the_project(house: House) -> None:
+    preset = house.studio.mixing.use_preset(house.project, "specialist")
+    assert house.project.choices().mix == preset.mix and house.project.choices().preset == "Specialist"
+    assert house.studio.mixing.presets()[0].recommended
+    assert house.studio.mixing.keep(house.project, SMALL) == house.project.choices().mix == SMALL
+    with pytest.raises(PlanError, match="no preset"):
+        house.studio.mixing.use_preset(house.project, "Wizard")
+
+
+def test_a_question_without_evidence_is_not_promised(house: House) -> None:
+    house.project.keep_questions([Question("x", "Why?", "because", status="approved")])
+    assert house.studio.mixing.outlook(house.project, DatasetMix()).plan.counts["raft"] == 0

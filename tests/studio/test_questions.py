@@ -1,0 +1,440 @@
+"""Questions desk: written, imported in every shape, checked by a person, and every decision undone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ragtune_ui.domain.errors import QuestionError
+from ragtune_ui.domain.questions import Question
+from ragtune_ui.studio.questions import PAGE, WITHHELD_SHARE, Imported, read_table
+from tests.studio.conftest import House, facts
+
+HEADERS = ["Question", "Answer", "Source", "Split", "Answerable", "Evidence"]
+
+
+@pytest.fixture
+def read(house: House) -> House:
+    """A house with documents in sub-folders, two of one name."""
+    house.add(
+        {
+            "cranes.md": "# Cranes\n\n" + facts(["red crane", "blue crane"]) + "\n\nThe crane master is Ada Strake.",
+            "old/winches.md": facts(["red winch"], 50),
+            "new/winches.md": facts(["red winch"], 70),
+        }
+    )
+    return house
+
+
+def bring(house: House, name: str, data: bytes | str, columns: Mapping[str, str] | None = None) -> Imported:
+    path = house.folder / f"upload{Path(name).suffix}"
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return house.studio.questions.import_file(house.project, path, name, columns)
+
+
+def table(rows: list[list[object]], mark: str = ",") -> str:
+    out = io.StringIO()
+    csv.writer(out, delimiter=mark).writerows(rows)
+    return out.getvalue()
+
+
+# writing --------------------------------------------------------------------------------------
+
+
+def test_documents_are_held_back_before_the_first_question_is_written(house: House) -> None:
+    house.add()
+    assert not any(d.held_back for d in house.project.documents())
+    job = house.wait(house.studio.questions.write(house.project))
+    questions = house.project.questions()
+    assert (job.state, job.note) == ("finished", "30 questions are waiting to be checked.") and len(questions) == 30
+    held = {d.id for d in house.project.documents() if d.held_back}
+    assert len(held) == 1
+    for q in questions:
+        assert (q.split == "test") == (q.document in held)
+        assert q.status == "proposed" and q.who == "written"
+    withheld = [q for q in questions if q.kind == "withheld"]
+    assert all(q.split == "test" and not q.answerable and not q.evidence and q.answer for q in withheld)
+    assert {q.split for q in questions} == {"train", "dev", "test"}
+
+
+def test_a_third_of_the_held_back_questions_is_asked_with_the_document_withheld(house: House) -> None:
+    things = [f"{a}{n} crane" for a in "abcdefgh" for n in range(40)]
+    house.add({f"{n}.md": facts(things[n * 80 : n * 80 + 80]) for n in range(4)})
+    house.studio.documents.hold_back(house.project, [d.id for d in house.project.documents()])
+    house.wait(house.studio.questions.write(house.project))
+    questions = house.project.questions()
+    share = sum(q.kind == "withheld" for q in questions) / len(questions)
+    assert len(questions) == 320 and all(q.split == "test" for q in questions)
+    assert share == pytest.approx(WITHHELD_SHARE, abs=0.08)
+    before = questions
+    house.project.keep_questions([])
+    house.wait(house.studio.questions.write(house.project))
+    assert house.project.questions() == before  # decided by the question, the same every time
+
+
+def test_writing_again_adds_what_is_new_only(house: House) -> None:
+    house.add({"a.md": facts(["red crane"])})
+    house.wait(house.studio.questions.write(house.project))
+    house.add({"b.md": facts(["red crane", "red winch"], 30)})
+    assert house.wait(house.studio.questions.write(house.project)).result == {"written": 1}
+    assert [q.question for q in house.project.questions()] == [
+        "How much does the red crane weigh?", "How much does the red winch weigh?",
+    ]  # fmt: skip
+
+
+def test_a_limit_caps_each_document(house: House) -> None:
+    house.add()
+    house.wait(house.studio.questions.write(house.project, limit=2))
+    assert len(house.project.questions()) == 10
+
+
+def test_without_passages_or_facts_there_is_nothing_to_write(house: House) -> None:
+    with pytest.raises(QuestionError, match="no passages"):
+        house.studio.questions.write(house.project)
+    house.add({"a.md": "Nothing weighs anything here."})
+    job = house.wait(house.studio.questions.write(house.project))
+    assert job.state == "failed" and "No sentence" in job.problem and "Import" in job.remedy
+
+
+def test_a_stop_keeps_the_questions_of_finished_documents(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.studio.conftest import Writer
+
+    real, seen = Writer.write, []
+
+    def write(self, document, text, chunks):
+        seen.append(document)
+        if len(seen) == 2:
+            house.studio.jobs.stop(house.project, house.project.jobs()[0].id)
+        yield from real(self, document, text, chunks)
+
+    house.add()
+    monkeypatch.setattr(Writer, "write", write)
+    assert house.wait(house.studio.questions.write(house.project)).state == "stopped"
+    assert len(house.project.questions()) == 12
+
+
+# importing ------------------------------------------------------------------------------------
+
+ROWS: list[list[object]] = [
+    HEADERS,
+    ["How heavy is the red crane?", "10 tonnes", "cranes.md", "train", "true", ""],
+    ["Who is the master?", "ada  STRAKE", "", "dev", "", "The crane master is Ada Strake."],
+    ["How deep is the harbour?", "", "", "test", "no", ""],
+]
+
+
+def check(house: House, imported: Imported) -> None:
+    assert (imported.added, imported.doubled, imported.without_evidence, imported.problems) == (3, 0, 0, ())
+    red, master, deep = house.project.questions()
+    cranes = house.document("cranes.md")
+    text = house.project.text(cranes.id)
+    assert (red.document, red.split, red.status, red.who) == (cranes.id, "train", "approved", "import")
+    assert red.evidence == text[red.start : red.end] == "The red crane weighs 10 tonnes."
+    assert (master.document, master.split, master.evidence) == (cranes.id, "dev", "The crane master is Ada Strake.")
+    assert text[master.start : master.end] == master.evidence
+    assert (deep.answerable, deep.answer, deep.evidence, deep.document, deep.split) == (False, "", "", "", "test")
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_csv_in_every_dress(read: House, mark: str, encoding: str) -> None:
+    imported = bring(read, "q.csv" if mark != "\t" else "q.tsv", table(ROWS, mark).encode(encoding))
+    check(read, imported)
+    assert imported.sentence == "3 questions are in, 0 of them without evidence."
+
+
+@pytest.mark.parametrize("name", ["q.jsonl", "q.ndjson", "q.json"])
+def test_json_in_every_dress(read: House, name: str) -> None:
+    records = [{h.lower(): c for h, c in zip(HEADERS, row, strict=True)} for row in ROWS[1:]]
+    records[2]["answerable"] = False
+    text = json.dumps(records) if name == "q.json" else "\r\n".join(["", *map(json.dumps, records), ""])
+    check(read, bring(read, name, "\ufeff" + text))
+
+
+def workbook(rows: list[list[object]], path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+
+
+def test_excel(read: House) -> None:
+    path = read.folder / "upload"  # the place of an upload need not carry the ending
+    workbook([*ROWS[:3], [*ROWS[3][:4], False, None]], path)
+    preview = read.studio.questions.preview(path, "Q.XLSX")
+    assert (preview.rows, preview.headers) == (3, tuple(HEADERS))
+    assert preview.columns == {h.lower(): h for h in HEADERS}
+    check(read, read.studio.questions.import_file(read.project, path, "Q.XLSX"))
+
+
+def test_umlauts_survive_every_encoding(read: House) -> None:
+    for n, encoding in enumerate(["utf-8", "utf-8-sig", "utf-16", "cp1252"]):
+        bring(read, "q.csv", f"Frage;Antwort\nWie groß ist Ö{n}?;“zwölf” – 5 €\n".encode(encoding))
+    assert [(q.question, q.answer) for q in read.project.questions()] == [
+        (f"Wie groß ist Ö{n}?", "“zwölf” – 5 €") for n in range(4)
+    ]
+
+
+def test_lines_are_lines_only_at_newlines(read: House) -> None:
+    record = {"question": "What\u2028is\x85this?", "answer": "a"}
+    assert bring(read, "q.jsonl", json.dumps(record, ensure_ascii=False) + "\n").added == 1
+    assert bring(read, "q.csv", 'question,answer\n"Two\nlines?",a\rWhy?,b\n').added == 2
+
+
+BAD: list[list[object]] = [
+    HEADERS,
+    ["", "an answer", "", "", "", ""],  # row 2
+    ["", "", "", "", "", ""],
+    ["Why?", "", "", "", "", ""],  # row 4
+    ["How heavy is the red crane?", "10 tonnes", "", "", "", ""],
+    ["Who?", "Ada", "", "exam", "", ""],  # row 6
+    ["Who else?", "Ada", "", "", "perhaps", ""],  # row 7
+]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "csv below blank lines", "xlsx below blank lines"])
+def test_bad_rows_are_reported_by_their_spreadsheet_row(read: House, kind: str) -> None:
+    lead: list[list[object]] = [[], [None, None]] if "blank" in kind else []
+    path = read.folder / "upload.bin"
+    if kind.startswith("xlsx"):
+        workbook([*lead, *BAD], path)
+    else:
+        path.write_text("\n" * len(lead) + table(BAD))
+    imported = read.studio.questions.import_file(read.project, path, f"q.{kind[:4].strip()}")
+    assert imported.added == 1
+    assert [p.row - len(lead) for p in imported.problems] == [2, 4, 6, 7]
+    words = ["question is empty", "answer is empty", "'exam'", "'perhaps'"]
+    assert all(word in p.problem for word, p in zip(words, imported.problems, strict=True))
+    assert "4 rows were left out; the first is row" in imported.sentence
+
+
+def test_doubled_rows_come_in_once(read: House) -> None:
+    rows = [HEADERS[:2], ["Why  now?", "a"], ["why now?", "b"], ["Why then?", "c"]]
+    first = bring(read, "q.csv", table(rows))
+    assert (first.added, first.doubled) == (2, 1) and "1 were here already" in first.sentence
+    assert [q.answer for q in read.project.questions()] == ["a", "c"]
+    again = bring(read, "q.csv", table(rows))
+    assert (again.added, again.doubled) == (0, 3)
+    assert len(read.project.questions()) == 2
+
+
+def test_evidence_is_found_without_a_source(read: House) -> None:
+    imported = bring(read, "q.csv", table([HEADERS[:2], ["How heavy is the blue crane?", "11 tonnes"], ["Mood?", "merry"]]))
+    assert (imported.added, imported.without_evidence) == (2, 1)
+    blue, mood = read.project.questions()
+    assert (blue.document, blue.evidence) == (read.document("cranes.md").id, "The blue crane weighs 11 tonnes.")
+    assert (mood.document, mood.evidence, mood.supported) == ("", "", False)
+
+
+def test_evidence_may_be_said_in_other_words(read: House) -> None:
+    said = "the blue crane weighs 11 tonnes when it is dry"
+    bring(read, "q.csv", table([HEADERS[:2], ["How heavy is the blue crane?", said]]))
+    assert read.project.questions()[0].evidence == "The blue crane weighs 11 tonnes."
+
+
+@pytest.mark.parametrize("source", ["new/winches.md", "NEW/Winches.md", "new\\winches.md"])
+def test_a_source_in_a_sub_folder_is_that_one(read: House, source: str) -> None:
+    bring(read, "q.csv", table([HEADERS[:3], ["How heavy is the red winch?", "70 tonnes", source]]))
+    (found,) = read.project.questions()
+    assert (found.document, found.evidence) == (read.document("new/winches.md").id, "The red winch weighs 70 tonnes.")
+
+
+@pytest.mark.parametrize("source", ["C:\\docs\\cranes.md", "/a/b/CRANES.md", "cranes.pdf", "cranes"])
+def test_a_source_elsewhere_or_of_another_kind_is_known_by_its_name(read: House, source: str) -> None:
+    bring(read, "q.csv", table([HEADERS[:3], ["How heavy is the red crane?", "10 tonnes", source]]))
+    assert read.project.questions()[0].document == read.document("cranes.md").id
+
+
+def test_an_answer_that_its_source_does_not_hold_has_no_evidence(read: House) -> None:
+    imported = bring(read, "q.csv", table([HEADERS[:3], ["How heavy?", "99 tonnes", "cranes.md"]]))
+    assert imported.without_evidence == 1 and read.project.questions()[0].document == ""
+
+
+def test_questions_about_held_back_documents_measure(read: House) -> None:
+    cranes = read.document("cranes.md")
+    read.studio.documents.hold_back(read.project, [cranes.id])
+    bring(read, "q.csv", table([HEADERS[:3], ["How heavy is the red crane?", "10 tonnes", "cranes.md"]]))
+    (found,) = read.project.questions()
+    assert (found.split, found.kind, found.answerable) == ("test", "factoid", True)
+
+
+def test_an_index_that_is_ahead_of_the_shelf_does_no_harm(read: House) -> None:
+    read.project.discard_document(read.document("cranes.md").id)  # and the index not made again yet
+    imported = bring(read, "q.csv", table([HEADERS[:2], ["How heavy is the red crane?", "10 tonnes"]]))
+    assert (imported.added, imported.without_evidence) == (1, 1)
+
+
+def test_a_column_may_be_chosen(read: House) -> None:
+    text = table([["Thema", "Lösung"], ["Why?", "because"]])
+    with pytest.raises(QuestionError, match="no column with questions") as caught:
+        bring(read, "q.csv", text)
+    assert "choose the column" in caught.value.remedy
+    assert bring(read, "q.csv", text, {"question": "Thema", "answer": "Lösung"}).added == 1
+
+
+HOSTILE = {
+    "empty.csv": b"",
+    "blank.csv": b"\n\n",
+    "header.csv": b"question,answer\n",
+    "bytes.csv": b"\x81\x8d\x8f\x90\x9d",
+    "wide.csv": b"question,answer\n" + b"x" * 200_000 + b",a\n",
+    "torn.jsonl": b'{"question": "a"',
+    "torn.json": b'[{"question": "a"',
+    "list.jsonl": b"[1, 2]",
+    "number.jsonl": b"7\n",
+    "deep.json": b"[" * 200_000,
+    "latin.jsonl": '{"question": "ä"}'.encode("latin-1"),
+    "text.xlsx": b"no zip at all",
+    "zip.xlsx": b"PK\x05\x06" + b"\x00" * 18,
+    "q.pdf": b"%PDF",
+    "nameless": b"x",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_that_is_no_table_is_said(read: House, name: str) -> None:
+    with pytest.raises(QuestionError) as caught:
+        bring(read, name, HOSTILE[name])
+    assert caught.value.remedy and read.project.questions() == []
+    assert "JSON" in str(caught.value) or "file" in str(caught.value) or "Line" in str(caught.value)
+
+
+def test_a_workbook_damaged_anywhere_is_read_or_said(read: House) -> None:
+    import random
+
+    path = read.folder / "upload.xlsx"
+    workbook(ROWS, path)
+    whole, rng = path.read_bytes(), random.Random(7)
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(rng.randint(1, 30)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        path.write_bytes(bytes(data[: rng.randrange(len(data)) if rng.random() < 0.3 else None]))
+        try:
+            assert isinstance(read_table(path, "q.xlsx"), list)
+        except QuestionError as error:
+            assert error.remedy
+
+
+def test_only_records_of_a_json_list_count(read: House) -> None:
+    imported = bring(read, "q.json", json.dumps([3, {"question": "", "answer": "a"}, {"question": "Why?", "answer": "b"}]))
+    assert (imported.added, [p.row for p in imported.problems]) == (1, [3])
+
+
+# deciding -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(house: House) -> House:
+    house.add({"a.md": facts(["red crane", "red winch", "red ferry"])})
+    house.wait(house.studio.questions.write(house.project))
+    return house
+
+
+def statuses(house: House) -> list[str]:
+    return [q.status for q in house.project.questions()]
+
+
+def test_every_decision_can_be_undone_even_after_a_restart(asked: House) -> None:
+    desk, project = asked.studio.questions, asked.project
+    one, two, three = project.questions()
+    assert desk.approve(project, one.id, one.question, one.answer).status == "approved"
+    assert desk.approve(project, two.id, "How heavy is the winch?", two.answer).status == "edited"
+    silent = desk.say_silent(project, three.id, three.question)
+    assert (silent.answerable, silent.answer, silent.evidence, silent.status) == (False, "", "", "approved")
+    assert desk.reject(project, one.id).status == "rejected"
+    assert statuses(asked) == ["rejected", "edited", "approved"]
+    assert desk.counts(project)["checked"] == 3
+    later = asked.restarted().questions
+    said = [later.undo(project).said for _ in range(4)]
+    assert said == ["rejected", "your documents do not say", "approved", "approved"]
+    assert project.questions() == [one, two, three] and project.decisions() == []
+    with pytest.raises(QuestionError, match="nothing to undo"):
+        later.undo(project)
+
+
+def test_approving_all_is_one_step(asked: House) -> None:
+    desk, project = asked.studio.questions, asked.project
+    bare = Question("x", "Why?", "because")
+    project.keep_questions([*project.questions(), bare])
+    desk.reject(project, project.questions()[0].id)
+    assert desk.approve_supported(project) == 2
+    assert statuses(asked) == ["rejected", "approved", "approved", "proposed"]
+    with pytest.raises(QuestionError, match="No question is waiting"):
+        desk.approve_supported(project)
+    assert desk.undo(project).said == "approved 2"
+    assert statuses(asked) == ["rejected", "proposed", "proposed", "proposed"]
+
+
+@pytest.mark.parametrize(("text", "answer", "wanted"), [("  ", "a", "question is empty"), ("Why?", " ", "answer is empty")])
+def test_nothing_empty_is_approved(asked: House, text: str, answer: str, wanted: str) -> None:
+    id = asked.project.questions()[0].id
+    with pytest.raises(QuestionError, match=wanted):
+        asked.studio.questions.approve(asked.project, id, text, answer)
+    assert statuses(asked)[0] == "proposed" and asked.project.decisions() == []
+    with pytest.raises(QuestionError, match="no longer there"):
+        asked.studio.questions.reject(asked.project, "x")
+
+
+def test_decisions_of_many_windows_and_a_writer_are_all_kept(house: House) -> None:
+    house.add({f"{n}.md": facts([f"{c}{n} crane" for c in "abcdefgh"]) for n in range(4)})
+    house.wait(house.studio.questions.write(house.project))
+    ids = [q.id for q in house.project.questions()]
+    house.add({"late.md": facts([f"{c}9 crane" for c in "abcdefgh"])})
+
+    def approve(part: list[str]) -> None:
+        for id in part:
+            q = house.studio.questions.get(house.project, id)
+            house.studio.questions.approve(house.project, id, q.question, q.answer or "x")
+
+    threads = [threading.Thread(target=approve, args=(ids[n::4],)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    job = house.wait(house.studio.questions.write(house.project))
+    for thread in threads:
+        thread.join()
+    questions = house.project.questions()
+    assert job.result == {"written": 8} and len(questions) == 40
+    assert sum(q.status != "proposed" for q in questions) == 32 and len(house.project.decisions()) == 32
+
+
+# looking --------------------------------------------------------------------------------------
+
+
+def test_pages_filters_and_the_next_to_check(full: House) -> None:
+    desk, project = full.studio.questions, full.project
+    first, found = desk.page(project)
+    assert (len(first), found) == (PAGE, 30) and len(desk.page(project, page=1)[0]) == 5
+    assert desk.page(project, search=" RED ")[1] == 6 and desk.page(project, search="21 tonnes")[1] >= 0
+    assert desk.next_to_check(project) == ""
+    again = project.questions()
+    project.keep_questions([replace(again[0], status="rejected"), replace(again[1], status="proposed"), *again[2:]])
+    assert desk.page(project, "to check") == ([project.questions()[1]], 1)
+    assert desk.page(project, "approved")[1] == 28 and desk.page(project, "all")[1] == 30
+    assert desk.next_to_check(project) == desk.next_to_check(project, again[5].id) == again[1].id
+    assert desk.next_to_check(project, again[1].id) == again[1].id
+
+
+def test_evidence_is_cut_out_of_its_surroundings(read: House) -> None:
+    bring(read, "q.csv", table(ROWS))
+    red, _, deep = read.project.questions()
+    found = read.studio.questions.evidence(read.project, red)
+    assert found is not None
+    assert (found.document, found.place, found.before, found.after) == ("cranes.md", "page 1 · Cranes", "", "")
+    assert found.sentence == "The red crane weighs 10 tonnes."
+    assert read.studio.questions.evidence(read.project, deep) is None
+    inner = replace(red, start=red.start + 4, end=red.start + 13, evidence="red crane")
+    cut = read.studio.questions.evidence(read.project, inner)
+    assert cut is not None and (cut.before, cut.sentence, cut.after) == ("The ", "red crane", " weighs 10 tonnes.")
+    read.project.keep_chunks([])
+    bare = read.studio.questions.evidence(read.project, inner)
+    assert bare is not None and (bare.place, bare.before, bare.after) == ("page 1", "", "")
