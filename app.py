@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from ragtune_ui.domain.errors import RagtuneError
 from ragtune_ui.domain.ports import Engines
 from ragtune_ui.settings import Settings
+from ragtune_ui.store.projects import Home
 from ragtune_ui.studio.jobs import python_module
 from ragtune_ui.studio.studio import Studio
 from ragtune_ui.studio.walk import Order, run_command
@@ -41,7 +42,7 @@ def engines(settings: Settings) -> Engines:
         chunker=lambda: chunker.PassageChunker(search_model().tokenizer_file),
         searcher=lambda folder: searcher.LanceSearcher(folder, search_model()),
         writer=writer.PatternWriter,
-        catalog=lambda: catalog.ModelCatalog(settings),
+        catalog=lambda: catalog.ModelCatalog(settings, folders=lambda: Home(settings.home).model_folders()),
         speaker=speaker.ModelSpeaker,
         worker=lambda run: python_module("ragtune_ui.worker", str(run)),
         exporter=exporter.ModelExporter,

@@ -25,6 +25,8 @@ def main(arguments: list[str]) -> int:
         print("Give one argument: the folder of the run.", file=sys.stderr)
         return 2
     os.environ["HF_HUB_OFFLINE"] = "1"
+    if hasattr(os, "nice"):
+        os.nice(5)  # the window and the person's other programs come first
     run = Path(arguments[0])
     log = EventLog(run / "events.jsonl")
     asked_to_end = [False]

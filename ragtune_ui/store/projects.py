@@ -81,8 +81,8 @@ class Manifest:
 
 
 def now() -> str:
-    """The time as ISO 8601 in UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    """The time as ISO 8601 in UTC, so fine that what is made in one second still has an order."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
 
 
 def short_id(words: str = "") -> str:
@@ -133,6 +133,10 @@ class Home:
             raise ProjectError("The project needs a name.", "Type one, such as 'Crane handbook'.")
         files.write_record(project.folder / "project.json", replace(project.card, name=name[:80]))
         return Project(project.folder)
+
+    def model_folders(self) -> list[str]:
+        """Model folders that were added in any project."""
+        return list(dict.fromkeys(f for p in self.projects() for f in p.choices().folders))
 
     def discard(self, id: str) -> None:
         """Move a project to the trash; ``restore`` brings it back. Raises Busy while work runs in it."""

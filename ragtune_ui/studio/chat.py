@@ -76,8 +76,9 @@ class Chat:
                 stopped.set()
                 said = {side: reply.text for side, reply in latest.items()}
                 turn = replace(turn, base=said.get("base", ""), tuned=said.get("tuned", ""))
-                with project.changing():
-                    project.keep_turns([*project.turns(), turn])
+                if said:
+                    with project.changing():
+                        project.keep_turns([*project.turns(), turn])
         yield Exchange(turn, latest.get("base"), latest.get("tuned"), True)
 
     def setting(self, project: Project, run: str) -> tuple[Path, Contract, Path | None]:
@@ -100,6 +101,8 @@ class Chat:
         if vote not in VOTES:
             raise ModelError("That is no vote.", f"Choose one of: {', '.join(VOTES.values())}.")
         with project.changing():
+            if turn not in {t.id for t in project.turns()}:
+                raise ModelError("That answer is no longer there.", "Ask again, then vote.")
             project.keep_turns([replace(t, vote=vote) if t.id == turn else t for t in project.turns()])
         return self.votes(project)
 

@@ -29,6 +29,7 @@ from ragtune_ui.store.projects import Project
 POLL = 0.25  # seconds between looks at a worker process
 QUIET = 0.2  # seconds between two progress events, so that the log stays short
 STOP_GRACE = 60.0  # seconds a worker has to publish its last saved point before it is ended
+LOCK_WAIT = 5.0  # seconds a worker waits for the lock of its run, which a look at it may hold for a moment
 WORKER_LOCK = "worker.lock"
 STOP_FILE = "stop"
 
@@ -358,7 +359,7 @@ def working(folder: Path) -> Iterator[None]:
     Raises:
         Busy: another worker is on this run.
     """
-    lock = FileLock(folder / WORKER_LOCK, timeout=5)
+    lock = FileLock(folder / WORKER_LOCK, timeout=LOCK_WAIT)
     try:
         lock.acquire()
     except Timeout as error:

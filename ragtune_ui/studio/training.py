@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragtune_ui.domain.errors import ModelError, TrainingError
-from ragtune_ui.domain.plans import RunSheet, TrainingPlan, stages
+from ragtune_ui.domain.plans import RunSheet, TrainingPlan, stages, steps_of
 from ragtune_ui.domain.ports import ModelChoice
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.store import files
@@ -94,10 +94,11 @@ class Training:
         elif self._studio.jobs.holder():
             reason = f"“{self._studio.jobs.holder()}” is running. One at a time on this computer."
         dap = outlook.plan.counts["dap"] if mix.order == "dap first" else 0
-        steps = -(-int((total - dap) * plan.rounds) // plan.batch) + -(-int(dap * plan.reading_rounds) // plan.batch)
+        passes = ((total - dap, plan.rounds), (dap, plan.reading_rounds))
+        steps = sum(steps_of(number, rounds, plan.batch) for number, rounds in passes if number > 0)
         speed, basis = self._speed(project)
         seconds = outlook.tokens * plan.rounds / speed if speed else None
-        return Readiness(not reason, reason, total, max(0, steps), seconds, basis, model)
+        return Readiness(not reason, reason, total, steps, seconds, basis, model)
 
     def fitting_dataset(self, project: Project) -> Manifest | None:
         """The latest frozen dataset, if it is of the present mix and of unchanged questions."""
@@ -122,19 +123,17 @@ class Training:
         if dataset is not None:
             return self.launch(project, dataset, plan)
 
+        made: list[Manifest] = []
+
         def work(task: Task) -> str:
             frozen = self._studio.mixing.compose(project, project.choices().mix, task)
+            made.append(frozen)
             self._studio.speakers.release()
             return f"{sum(frozen.counts[lane] for lane in ('raft', 'plain', 'dap')):,} examples are frozen."
 
         id = self._studio.jobs.start(project, "mix", "Composing the dataset", work)
-        self._studio.jobs.then(project, id, lambda: self._launch_current(project, plan))
+        self._studio.jobs.then(project, id, lambda: self.launch(project, made[0], plan))
         return id
-
-    def _launch_current(self, project: Project, plan: TrainingPlan) -> None:
-        dataset = self._studio.mixing.current(project)
-        if dataset is not None:
-            self.launch(project, dataset, plan)
 
     def launch(self, project: Project, dataset: Manifest, plan: TrainingPlan) -> str:
         """Start the worker on a frozen dataset; returns the run's id."""

@@ -171,8 +171,8 @@ def dialog(name: str, title: str, body: object, choices: Sequence[tuple[str, str
     ``choices`` are (value, what its button says, kind) with kind "primary" or "danger"; with
     ``typed`` the buttons wait until exactly that was typed.
     """
-    field = tag("label", f"Type {typed} to go on", Html(f'<input type="text" autocomplete="off" data-typed="{esc(typed)}">'),
-                cls="typed") if typed else ""  # fmt: skip
+    box = Html(f'<input type="text" autocomplete="off" data-typed="{esc(typed)}">')
+    field = tag("label", f"Type {typed} to go on", box, cls="typed") if typed else ""
     yes = [tag("button", text, type="button", cls=f"btn filled {kind}", data_choice=value, disabled=bool(typed))
            for value, text, kind in choices]  # fmt: skip
     return tag("dialog", tag("h2", title, id=f"ask-{name}-title"), tag("div", body, cls="dialog-body"), field,
@@ -237,8 +237,9 @@ def sources(chunks: Sequence[Chunk], limit: int = 280) -> Html:
         text = " ".join(chunk.text.split())
         short = text if len(text) <= limit else f"{text[:limit].rsplit(' ', 1)[0]} …"
         more = folded("Whole passage", tag("p", lines(chunk.text))) if short != text else ""
-        cards.append(tag("li", tag("p", tag("strong", f"[{n}] {chunk.title}"), cls="place"), tag("p", chunk.place, cls="sub"),
-                         tag("p", f"“{short}”", cls="text"), more, cls="card source", data_source=n, tabindex="-1"))  # fmt: skip
+        head = tag("p", tag("strong", f"[{n}] {chunk.title}"), cls="place") + tag("p", chunk.place, cls="sub")
+        text = tag("p", f"“{short}”", cls="text")
+        cards.append(tag("li", Html(head), text, more, cls="card source", data_source=n, tabindex="-1"))
     return tag("ol", *cards, cls="sources")
 
 
@@ -291,9 +292,10 @@ def sample(example: Example, title: str) -> Html:
 
 def item(id: str, title: str, sub: str, state: Html, current: bool = False, do: str = "open") -> Html:
     """A row of a list that opens something: title, state, one line below."""
-    return tag("li", tag("button", tag("span", tag("span", title, cls="item-title"), tag("span", sub, cls="sub")), state,
-                         type="button", cls="item", data_do=do, data_id=id,
-                         aria_current="true" if current else None))  # fmt: skip
+    words = tag("span", tag("span", title, cls="item-title"), tag("span", sub, cls="sub"))
+    marked_current = "true" if current else None
+    return tag("li", tag("button", words, state, type="button", cls="item", data_do=do, data_id=id,
+                         aria_current=marked_current))  # fmt: skip
 
 
 def items(rows: Sequence[Html], label: str) -> Html:

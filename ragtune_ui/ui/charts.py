@@ -14,7 +14,7 @@ import gradio as gr
 from ragtune_ui.domain.examples import LANES, Lane
 from ragtune_ui.domain.runs import Job, reading_of, smooth
 from ragtune_ui.domain.scores import Interval
-from ragtune_ui.ui.cards import Html, esc, tag
+from ragtune_ui.ui.cards import Html, tag
 
 MOST_POINTS = 600
 Points = Sequence[tuple[int, float]]
@@ -60,7 +60,7 @@ def layout(key: str, x: str, y: str) -> Figure:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": "var(--text)"},
         "hovermode": "x unified",
-        "hoverlabel": {"bgcolor": "var(--surface)", "bordercolor": "var(--border-strong)", "font": {"color": "var(--text)"}},
+        "hoverlabel": {"bgcolor": "var(--surface)", "bordercolor": "var(--border)", "font": {"color": "var(--text)"}},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "var(--text-2)", "activecolor": "var(--accent)"},
         "xaxis": {**axis, "title": {"text": x, "standoff": 8, "font": {"size": 13}}},
@@ -70,7 +70,8 @@ def layout(key: str, x: str, y: str) -> Figure:
 
 def _line(name: str, points: Points, colour: str, **more: Any) -> Figure:
     return {"type": "scatter", "mode": "lines", "name": name, "x": [p[0] for p in points],
-            "y": [round(p[1], 4) for p in points], "line": {"color": f"var(--{colour})", "width": 2}, **more}  # fmt: skip
+            "y": [round(p[1], 4) for p in points], "line": {"color": f"var(--{colour})", "width": 2},
+            **more}  # fmt: skip
 
 
 def loss(job: Job, border: int = 0) -> dict[str, Any]:
@@ -95,7 +96,8 @@ def loss(job: Job, border: int = 0) -> dict[str, Any]:
     if job.best is not None and len(job.checks) > 1:
         step, value = job.best
         data.append(_line("Best on unseen examples", [job.best], "ok", mode="markers", hoverinfo="skip",
-                          marker={"symbol": "circle-open", "size": 18, "color": "var(--ok)", "line": {"width": 2}}))  # fmt: skip
+                          marker={"symbol": "circle-open", "size": 18, "color": "var(--ok)",
+                                  "line": {"width": 2}}))  # fmt: skip
         figure["annotations"].append(_label(step, value, f"best: {value:.3f}", ay=26))
     if border:
         figure["shapes"].append({"type": "line", "x0": border, "x1": border, "y0": 0, "y1": 1, "yref": "paper",
@@ -191,10 +193,12 @@ def donut(shares: Mapping[Lane, int], counts: Mapping[Lane, int] | None = None, 
     words = ", ".join(f"{LANE_WORDS[lane]} {shares[lane]} %" for lane in LANES)
     ring = tag("svg", tag("title", words), tag("g", *arcs, transform="rotate(-90 60 60)"), *middle, role="img",
                viewBox="0 0 120 120", cls="donut")  # fmt: skip
-    rows = [tag("li", tag("span", cls=f"swatch {lane}"),
-                tag("span", LANE_WORDS[lane], tag("span", f"{(counts or {}).get(lane, 0):,} examples", cls="sub", data_count=lane)
-                    if counts else ""),
-                tag("b", f"{shares[lane]} %", data_share=lane)) for lane in LANES]  # fmt: skip
+    rows = []
+    for lane in LANES:
+        count = tag("span", f"{counts.get(lane, 0):,} examples", cls="sub", data_count=lane) if counts else ""
+        named = tag("span", LANE_WORDS[lane], count)
+        share_words = tag("b", f"{shares[lane]} %", data_share=lane)
+        rows.append(tag("li", tag("span", cls=f"swatch {lane}"), named, share_words))
     return tag("div", ring, tag("ul", *rows, cls="swatches"), cls="donut-card")
 
 
@@ -207,5 +211,5 @@ def spark(values: Sequence[float], label: str) -> Html:
     points = " ".join(
         f"{100 * n / (len(values) - 1):.1f},{22 - 20 * (v - low) / span:.1f}" for n, v in enumerate(values)
     )
-    return tag("svg", tag("title", label), tag("polyline", points=points), viewBox="0 0 100 24", cls="spark", role="img",
-               preserveAspectRatio="none", aria_label=esc(label))  # fmt: skip
+    return tag("svg", tag("title", label), tag("polyline", points=points), viewBox="0 0 100 24", cls="spark",
+               role="img", preserveAspectRatio="none")  # fmt: skip

@@ -57,7 +57,8 @@ def backing(text: str, passages: int) -> Html:
 def stats(reply: Any) -> str:
     """Speed and duration of an answer: ``12 words/s · 2.4 s``."""
     words = len(reply.text.split())
-    return f"{words / reply.seconds:.0f} words/s · {reply.seconds:.1f} s" if reply.seconds > 0.05 and words else ""
+    rate = words / reply.seconds if reply.seconds > 0.05 else 0.0
+    return f"{rate:.{0 if rate >= 10 else 1}f} words/s · {reply.seconds:.1f} s" if rate else ""
 
 
 def pane(
@@ -243,7 +244,9 @@ def suggest(studio: Any, project: Any, act: Mapping[str, Any]) -> str:
 
 def ideas(studio: Any, project: Any) -> Html:
     """Questions to begin with, from the person's own documents."""
-    found = studio.retrieval.suggestions(project) if project is not None and project.chunks() else []
+    if not project.chunks() or project.turns():
+        return Html("")
+    found = studio.retrieval.suggestions(project)
     chips = [cards.button(q, do="ask", id=q, kind="small") for q in found]
     return tag("div", *chips, cls="actions", role="group", aria_label="Example questions") if chips else Html("")
 

@@ -75,7 +75,8 @@ _KIND: dict[str, cards.Kind] = {"ready": "ok", "unreadable": "error", "too large
 def _row(row: DocumentRow) -> list[object]:
     document = row.document
     sentences = [document.problem, *document.notes] if not document.ready else list(document.notes)
-    name = tag("button", document.name, type="button", cls="btn link", data_do="open", data_id=document.id)
+    name = tag("button", document.name, type="button", cls="btn link", data_do="open", data_id=document.id,
+               style="padding: 0; text-align: left")  # fmt: skip
     said = cards.join(tag("p", s, cls="sub") for s in sentences if s)
     held = document.held_back
     hold = tag("button", "✓ Held back" if held else "Hold back", type="button", cls="btn small", data_do="hold",
@@ -86,7 +87,10 @@ def _row(row: DocumentRow) -> list[object]:
                        label=f"Remove {document.name}")  # fmt: skip
     figures = [f"{document.pages:,}", f"{document.words:,}", f"{row.passages:,}"] if document.ready else ["", "", ""]
     pill = cards.pill(_KIND.get(document.status, "warn"), row.status)
-    return [Html(name + said), *figures, pill, hold if document.ready else "", out]
+    # Cells may break anywhere, for long file names; buttons may not, and the sentence needs room.
+    what = tag("div", name, said, style="min-width: 180px")
+    buttons = (tag("span", b, style="white-space: nowrap") for b in ([hold, out] if document.ready else [out]))
+    return [what, *figures, pill, tag("div", *buttons, cls="actions", style="margin-top: 0")]
 
 
 def table(rows: Sequence[DocumentRow]) -> Html:
@@ -96,7 +100,7 @@ def table(rows: Sequence[DocumentRow]) -> Html:
             "No documents yet",
             "Add the files that hold what people ask about: handbooks, rules, minutes. Everything else builds on them.",
         )
-    heads = ["Document", "Pages", "Words", "Passages", "State", "For measuring", ""]
+    heads = ["Document", "Pages", "Words", "Passages", "State", ""]
     whole = cards.table(heads, [_row(row) for row in rows], "Documents", numbers=(1, 2, 3))
     held = "Held back: never trained on. Questions about it measure whether tuning helped."
     return tag("div", whole, tag("p", held, cls="caption"), cls="card")
@@ -263,7 +267,7 @@ def build(page: Page) -> None:
     pill = page.header("Documents", "Add what the model should know. The text is taken out here, on this computer.")
     with gr.Row(elem_classes="two wide-left stack"):
         with gr.Column(elem_classes="card"):
-            files = gr.File(label=UPLOAD, file_count="multiple", elem_id="docs-upload", height=140, interactive=True)
+            files = gr.File(label=UPLOAD, file_count="multiple", elem_id="docs-upload", height=170, interactive=True)
         with gr.Column(elem_classes="card"):
             folder = gr.Textbox(label="Folder on this computer", placeholder=FOLDER, elem_id="docs-folder", max_lines=1,
                                 info="Its sub-folders come too.", interactive=True)  # fmt: skip

@@ -31,7 +31,7 @@ def model_card(model: ModelChoice, chosen: bool, network: bool, free: int) -> Ht
         ("Longest text", f"{model.positions:,} word pieces"),
     ]
     if chosen:
-        act: Html = cards.pill("info", "chosen")
+        act: Html = tag("p", cards.pill("info", "chosen"))
     elif model.here:
         act = cards.button("Choose it", do="choose", id=model.id, kind="small", label=f"Choose {model.title}")
     elif network:

@@ -220,8 +220,14 @@ class Page:
         """Connect the looks. The shell calls this once, after all pages are built."""
         outputs = [component for look in self._looks for component in look.outputs]
         outputs += [] if self.message is None else [self.message]
-        settings = {"inputs": [self.project, self.seen, *self.look_inputs], "outputs": [*outputs, self.seen], "queue": False,
-                    "show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}  # fmt: skip
+        settings: dict[str, Any] = {
+            "inputs": [self.project, self.seen, *self.look_inputs],
+            "outputs": [*outputs, self.seen],
+            "queue": False,
+            "show_progress": "hidden",
+            "trigger_mode": "always_last",
+            "api_visibility": "private",
+        }
         getattr(self.way, f"look_{self.key}")(self.look, **settings)
         for trigger in self._relooks:
             trigger(self.look, **settings)
@@ -273,7 +279,7 @@ class Page:
         if not quiet:
             log.error("%s: %s", self.key, error, exc_info=error)
         return cards.note("error", "Something went wrong that RAGTune did not expect.",
-                          "What you saved is safe. Reload the page and try again; if it happens twice, report the details.",
+                          "What you saved is safe. Reload the page and try again; report the details if it stays.",
                           traceback.format_exception_only(error)[-1].strip(),
                           [cards.button("Reload the page", do="reload", kind="small")])  # fmt: skip
 

@@ -92,7 +92,7 @@ def nothing(show: Filter, search: str) -> Html:
 
 def proof(question: Question, found: Evidence | None, at: int, total: int) -> Html:
     """The passage of a question with the proving sentence underlined, or what to do where there is none."""
-    aside = tag("span", f"question {at:,} of {total:,}", cls="sub")
+    aside = tag("span", f"question {at:,} of {total:,}", cls="sub", style="white-space: nowrap")
     if found is None:
         where, text = tag("p", "No passage", cls="place"), Html("")
     else:
@@ -213,18 +213,18 @@ def _sheet_of(studio: Studio, project: Any, show: Filter, search: str, id: str) 
 
 # Cursor and fields travel together in one answer, so that no key press can meet the text of one question
 # under the cursor of another.
-Opened = tuple[str, str, str, int]  # cursor, question, answer, page of the list
+Opened = tuple[str, str, str, int, Html]  # cursor, question, answer, page of the list, the list
 
 
 def _open(studio: Studio, project: Any, id: str, show: Filter = "all", search: str = "") -> Opened:
-    question = studio.questions.get(project, id)
-    return id, question.question, question.answer, _sheet_of(studio, project, show, search, id)
+    question, sheet = studio.questions.get(project, id), _sheet_of(studio, project, show, search, id)
+    return id, question.question, question.answer, sheet, _list(studio, project, show, search, sheet, id)
 
 
 def choose(studio: Studio, project: Any, act: dict[str, str], show: Filter, search: str) -> Any:
     """Open a question of the list, or turn its page."""
     if act["do"] == "sheet":
-        return gr.skip(), gr.skip(), gr.skip(), int(act["id"])
+        return *[gr.skip()] * 3, int(act["id"]), gr.skip()
     return _open(studio, project, act["id"], show, search)
 
 
@@ -248,7 +248,7 @@ def silent(studio: Studio, project: Any, id: str, text: str, show: Filter, searc
     return _go_on(studio, project, id, show, search)
 
 
-def undo(studio: Studio, project: Any, show: Filter, search: str) -> tuple[str, str, str, int, Html]:
+def undo(studio: Studio, project: Any, show: Filter, search: str) -> tuple[Any, ...]:
     """Take the latest decision back and open its question."""
     last = studio.questions.undo(project)
     return *_open(studio, project, last.before[0].id, show, search), cards.note("info", f"Taken back: {last.said}.")
@@ -336,9 +336,9 @@ def first(studio: Studio, project: Any, cursor: str) -> Any:
     return f"{project.id} {studio.questions.next_to_check(project) or questions[0].id}"
 
 
-def begin(studio: Studio, project: Any, wanted: str) -> Opened:
+def begin(studio: Studio, project: Any, wanted: str, show: Filter, search: str) -> Opened:
     """Open the question that ``first`` names."""
-    return _open(studio, project, wanted.rpartition(" ")[2])
+    return _open(studio, project, wanted.rpartition(" ")[2], show, search)
 
 
 def refresh_proof(studio: Studio, project: Any, cursor: str) -> Html:
@@ -377,15 +377,20 @@ def build(page: Page) -> None:
             question = gr.Textbox(label="Question", lines=2, elem_id="q-question", interactive=True)
             answer = gr.Textbox(label="Answer", lines=3, elem_id="q-answer", interactive=True)
             with gr.Row():
-                yes = gr.Button("✓ Approve (A)", variant="primary", elem_id="q-approve", interactive=True,
+                yes = gr.Button("✓ Approve (A)", variant="primary", elem_id="q-approve", interactive=True, min_width=130,
                                 elem_classes=["key-a", "key-main"])  # fmt: skip
-                no = gr.Button("✗ Reject (R)", variant="stop", elem_id="q-reject", interactive=True,
+                no = gr.Button("✗ Reject (R)", variant="stop", elem_id="q-reject", interactive=True, min_width=130,
                                elem_classes="key-r")  # fmt: skip
-                back = gr.Button("Undo (U)", elem_id="q-undo", elem_classes="key-u", interactive=False)
+                back = gr.Button("Undo (U)", elem_id="q-undo", elem_classes="key-u", interactive=False, min_width=130)
             with gr.Row():
-                mute = gr.Button("Your documents do not say", elem_id="q-silent", size="sm", scale=2, interactive=True)
-                up = gr.Button("↑ Previous", elem_id="q-up", elem_classes="key-up", size="sm", interactive=True)
-                down = gr.Button("↓ Next", elem_id="q-down", elem_classes="key-down", size="sm", interactive=True)
+                mute = gr.Button(
+                    "Your documents do not say", elem_id="q-silent", size="sm", scale=2, min_width=180, interactive=True
+                )
+                up = gr.Button(
+                    "↑ Back", elem_id="q-up", elem_classes="key-up", size="sm", min_width=80, interactive=True
+                )
+                down = gr.Button("↓ Next", elem_id="q-down", elem_classes="key-down", size="sm", min_width=80,
+                                 interactive=True)  # fmt: skip
     with gr.Accordion("Write questions from the documents", open=False, elem_classes="card", elem_id="ask-writing"):
         page.html(tag("p", "Questions are taken from sentences of your documents. Those that stand here already are not"
                       " written again.", cls="sub"))  # fmt: skip
@@ -407,19 +412,22 @@ def build(page: Page) -> None:
     wanted = gr.HTML("", html_template="<i></i>", elem_classes="dialog-slot", apply_default_css=False,
                      js_on_load=page.script("signal.js"))  # fmt: skip
     way = page.next("mix", "Next: Mix")
-    seen, opened = [show, search], [cursor, question, answer, sheet]
+    seen, opened = [show, search], [cursor, question, answer, sheet, rows]
 
     # The list opens questions and turns its pages; up and down do the same by key.
-    page.on(rows.select, choose, seen, opened, acts=True)
-    page.on(up.click, step(-1), [cursor, *seen], opened)
-    page.on(down.click, step(1), [cursor, *seen], opened)
+    moved = page.on(rows.select, choose, seen, opened, acts=True)
+    moved += page.on(up.click, step(-1), [cursor, *seen], opened)
+    moved += page.on(down.click, step(1), [cursor, *seen], opened)
     # Where none is open, the first to check opens; the fields are written when a question opens, and only then.
-    page.on(wanted.select, begin, [wanted], opened)
+    moved += page.on(wanted.select, begin, [wanted, *seen], opened)
     # A decision opens the next question; Undo the one it takes back.
-    page.on(yes.click, approve, [cursor, question, answer, *seen], opened)
-    page.on(no.click, reject, [cursor, *seen], opened)
-    page.on(mute.click, silent, [cursor, question, *seen], opened)
-    page.on(back.click, undo, seen, [*opened, page.message])
+    moved += page.on(yes.click, approve, [cursor, question, answer, *seen], opened)
+    moved += page.on(no.click, reject, [cursor, *seen], opened)
+    moved += page.on(mute.click, silent, [cursor, question, *seen], opened)
+    moved += page.on(back.click, undo, seen, [*opened, page.message])
+    # Whatever was opened is scrolled into sight within the list.
+    for done in moved:
+        done.then(None, js=page.script("questions.js"), api_visibility="private")
     page.on(bulk.click, approve_all, outputs=[page.message])
     # Questions are written in the background, until done or stopped.
     page.on(new.click, write, [limit])

@@ -175,7 +175,7 @@ def refresh(studio: Studio, project: Any, found: Own, tested: Own) -> tuple[Any,
         chips(studio.retrieval.suggestions(project)) if chunks else Html(""),
         results(search, _said(studio, project, search)) if search else nothing_yet(len(chunks)),
         outcome(test),
-        cards.note("info", f"{index.title}: search answers from what is ready.") if index else Html(""),
+        cards.note("info", f"{index.title}: search answers when that is finished.") if index else Html(""),
         cards.next_bar("ask", "Next: Questions", "" if chunks else "Passages come with the first document."),
     )
 

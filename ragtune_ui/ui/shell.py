@@ -82,9 +82,6 @@ def rail(steps: Sequence[Any]) -> Html:
     return tag("nav", tag("ol", *rows), aria_label="Project steps")
 
 
-_ENDED = {"finished": "finished", "stopped": "stopped", "failed": "failed", "interrupted": "interrupted"}
-
-
 def job_card(job: Job | None) -> Html:
     """What runs, how far, how long still, and Stop; what ended last; or that nothing runs."""
     if job is None:
@@ -92,10 +89,11 @@ def job_card(job: Job | None) -> Html:
         return tag("section", tag("h2", "Nothing running"), body, cls="job", aria_label="Running work")
     title = job.title or job.what
     if job.ended:
-        line = job.problem if job.state == "failed" else job.note
-        body = tag("p", line, cls="sub") if line else ""
-        return tag("section", tag("h2", f"{title}: {_ENDED[job.state]}"), body, cls=f"job {job.state}",
-                   aria_label="Running work")  # fmt: skip
+        line = f"{job.problem} {job.remedy}".strip() if job.state == "failed" else job.note
+        words = tag("p", line, cls="sub") if line else Html("")
+        return tag(
+            "section", tag("h2", f"{title}: {job.state}"), words, cls=f"job {job.state}", aria_label="Running work"
+        )
     percent = f"{job.share:.0%}".replace("%", " %")
     head = f"{title} · {percent}" if job.total else title
     rows: list[tuple[str, object]] = [("Time left", time_words(job.left) if job.left is not None else "not known yet")]
@@ -181,7 +179,8 @@ def look() -> dict[str, Any]:
 
 def build_app(studio: Any) -> gr.Blocks:
     """The window of a studio, not yet launched."""
-    with gr.Blocks(title="RAGTune", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)) as app:
+    app = gr.Blocks(title="RAGTune", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600))
+    with app:
         Shell(studio).build(app)
     return app
 
@@ -205,8 +204,9 @@ class Shell:
                           for name in ("brand", "steps", "job", "machine")]  # fmt: skip
             gr.HTML(Html(foot() + help_dialog()), apply_default_css=False, js_on_load=None, elem_id="rail-foot")
         looks = " ".join(f"'look_{key}'" for key, _ in TABS)  # Gradio allows the events that are named here
+        feed = f"watch('value', () => ragtune.way(props.value, trigger)); // {looks}"
         self.way = gr.HTML({}, html_template="<i></i>", elem_id="way", apply_default_css=False,
-                           js_on_load=f"watch('value', () => ragtune.way(props.value, trigger)); // {looks}")  # fmt: skip
+                           js_on_load=feed)  # fmt: skip
         self.pages = []
         with gr.Tabs(selected="home", elem_id="pages") as self.tabs:
             for key, module in TABS:

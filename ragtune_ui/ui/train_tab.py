@@ -97,6 +97,7 @@ def plan_tiles(ready: Any, memory_free: int, disk_free: int) -> Html:
 
 def live_tiles(job: Job, check_every: int) -> Html:
     """Progress, time left, error, error on unseen examples, speed."""
+    far = f"step {job.done:,} of {job.total:,}" if job.total else "getting the model ready"
     error = f"{smooth(job.steps)[-1][1]:.3f}" if job.steps else "–"
     unseen = f"{job.checks[-1][1]:.3f}" if job.checks else "–"
     best = f"best {job.best[1]:.3f} at step {job.best[0]:,}" if job.best else f"checked every {check_every:,} steps"
@@ -108,7 +109,7 @@ def live_tiles(job: Job, check_every: int) -> Html:
         left = ("Time left", known, f"{ago} so far" if job.left is not None else "known after five steps")
     return cards.tiles(
         [
-            ("Progress", f"{job.share:.0%}".replace("%", " %"), f"step {job.done:,} of {job.total:,}"),
+            ("Progress", f"{job.share:.0%}".replace("%", " %"), far),
             left,
             ("Error (loss)", error, "lower is better"),
             ("On unseen examples", unseen, best),
@@ -119,7 +120,7 @@ def live_tiles(job: Job, check_every: int) -> Html:
 
 def reading(job: Job) -> Html:
     """The plain sentence under the chart."""
-    if job.ended:
+    if job.ended or not job.steps:
         return Html("")
     stage = "Subject reading. " if job.stage == "reading" else ""
     kept = f" Last saved point: step {job.saved:,}." if job.saved else ""
@@ -181,20 +182,10 @@ def history(rows: Sequence[tuple[Job, str, str, str]]) -> Html:
             )
         best = f"{job.best[1]:.3f}" if job.best else "–"
         line = charts.spark([loss for _, loss in smooth(job.steps)][-200:], f"Error of {trained.name(job.id)}")
-        found.append(
-            (
-                trained.name(job.id),
-                cards.pill(kind, said),
-                f"{job.done:,} of {job.total:,}",
-                line,
-                best,
-                model,
-                dataset,
-                verdict or "not measured",
-                act,
-            )
-        )
-    heads = ("Training", "State", "Steps", "Error", "Best unseen", "Model", "Dataset", "Verdict", "")
+        title = Html(tag("strong", trained.name(job.id)) + tag("p", f"{model} · {dataset}", cls="sub"))
+        steps = f"{job.done:,} of {job.total:,}"
+        found.append((title, cards.pill(kind, said), steps, line, best, verdict or "not measured", act))
+    heads = ("Training", "State", "Steps", "Error", "Best unseen", "Verdict", "")
     return cards.table(heads, found, "Trainings", "None yet.", numbers=(2, 4))
 
 
@@ -256,19 +247,8 @@ def look(studio: Any, project: Any) -> list[Any]:
         nothing = cards.empty(
             "No project is open", "Make one or choose one on the Start page.", cards.button("Open Start", go="home")
         )
-        off = gr.update(interactive=False)
-        return [
-            Html(""),
-            nothing,
-            gr.update(visible=False),
-            Html(""),
-            {},
-            Html(""),
-            gr.update(visible=False),
-            off,
-            Html(""),
-            Html(""),
-        ]
+        off, hidden = gr.update(interactive=False), gr.update(visible=False)
+        return [Html(""), nothing, hidden, hidden, Html(""), {}, Html(""), hidden, off, Html(""), Html("")]
     job = studio.training.latest(project)
     mixing = next((j for j in project.jobs() if j.what in ("mix", "model")), None)
     fresh = mixing if mixing and (job is None or mixing.updated > job.updated) else None
@@ -280,12 +260,13 @@ def look(studio: Any, project: Any) -> list[Any]:
         cards.pill("run", f"training, step {job.done:,}") if running else _pill(ready),
         Html(composing(fresh) + (outcome(job) if job and job.ended and fresh is None else "")),
         gr.update(visible=job is not None),
+        gr.update(visible=not running),
         live_tiles(job, project.sheet(job.id).plan.check_every) if job else Html(""),
         charts.loss(job, border_of(project, job)) if job else {},
         reading(job) if job else Html(""),
         gr.update(visible=running),
         start,
-        reason_words(ready),
+        Html("") if running else reason_words(ready),
         cards.next_bar("chat", "Next: Compare answers", "" if done else "Compare works without training, too."),
     ]
 
@@ -327,7 +308,8 @@ def row_of(project: Any, job: Job) -> tuple[Job, str, str, str]:
     sheet = project.sheet(job.id)
     mix = next((m.mix.name for m in project.datasets() if m.id == sheet.dataset), "no longer there")
     verdict = next((v.headline for v in project.verdicts() if v.run == job.id), "")
-    return job, Path(sheet.model).name if "/" in sheet.model else sheet.model, mix, verdict
+    model = "Built-in reader" if sheet.model == "built-in" else Path(sheet.model).name
+    return job, model, mix, verdict
 
 
 def border_of(project: Any, job: Job) -> int:
@@ -350,9 +332,15 @@ def build(page: Page) -> None:
         tiles = page.html(elem_id="train-tiles")
         chart = charts.live("train-chart", "Error while training")
         sentence = page.html(elem_id="train-reading")
+    with gr.Column() as before:
+        costs = page.html(elem_id="train-costs")
+        model_choice.build(page)
+    with gr.Row():
+        begin = gr.Button(
+            "Start training", variant="primary", elem_id="train-start", elem_classes="key-main", interactive=False
+        )
         halt = gr.Button("Stop and keep what it learned", variant="stop", elem_id="train-stop", visible=False)
-    costs = page.html(elem_id="train-costs")
-    model_choice.build(page)
+    reason = page.html(elem_id="train-reason")
     plan = FORM.start("train")
     with gr.Accordion("Settings for the curious", open=False, elem_id="train-settings", elem_classes="card"):
         preset = gr.Radio(names, label="Start from the settings of", elem_id="train-preset", interactive=True)
@@ -361,10 +349,6 @@ def build(page: Page) -> None:
                 plan.put("rank", "rounds", "batch", "learning_rate", "max_length", "seed")
             with gr.Column():
                 plan.put()
-    begin = gr.Button(
-        "Start training", variant="primary", elem_id="train-start", elem_classes="key-main", interactive=False
-    )
-    reason = page.html(elem_id="train-reason")
     with gr.Column(elem_classes="card"):
         page.html(cards.section("Earlier trainings"))
         past = page.html(elem_id="train-history")
@@ -392,5 +376,5 @@ def build(page: Page) -> None:
     page.on(stopping.submit, stop, acts=True)
     # Go on from a saved point.
     page.on([status.select, past.select], go_on, acts=True)
-    page.on_look(look, [pill, status, live, tiles, chart, sentence, halt, begin, reason, onward], key=stand)
+    page.on_look(look, [pill, status, live, before, tiles, chart, sentence, halt, begin, reason, onward], key=stand)
     page.on_look(look_before, [costs, past, several, curves], key=stand)

@@ -169,7 +169,7 @@ def test_asking_the_tuned_side_without_one_is_told(tiny_model: Path) -> None:
         speaker.answer(prompts()[:1], "base", 4, quiet)
 
 
-@pytest.mark.parametrize("damage", ["missing", "other kind", "other shape"])
+@pytest.mark.parametrize("damage", ["missing", "torn", "other kind", "other shape"])
 def test_an_adapter_that_does_not_fit_is_refused(tiny_model: Path, adapter: Path, tmp_path: Path, damage: str) -> None:
     import torch
     from safetensors.torch import load_file, save_file
@@ -182,6 +182,8 @@ def test_an_adapter_that_does_not_fit_is_refused(tiny_model: Path, adapter: Path
     (tmp_path / "adapter_config.json").write_text(config)
     if damage != "missing":
         save_file(tensors, tmp_path / "adapter_model.safetensors")
+    if damage == "torn":
+        (tmp_path / "adapter_model.safetensors").write_bytes(b"\x80\x04")
     with pytest.raises(ModelError):
         ModelSpeaker(tiny_model, tmp_path)
 

@@ -175,7 +175,9 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
         assert files.read_records(path, Question) == [question(n) for n in range(whole[:size].count(b"\n"))]
 
 
-@pytest.mark.parametrize("bad", ['{"id": "x"', '{"id": "x", "question": "y"}', '{"id": "x", "hue": 1}', "7", "\x00\x00"])
+@pytest.mark.parametrize(
+    "bad", ['{"id": "x"', '{"id": "x", "question": "y"}', '{"id": "x", "hue": 1}', "7", "\x00\x00"]
+)
 def test_a_bad_complete_line_is_named(tmp_path: Path, bad: str) -> None:
     path = tmp_path / "many.jsonl"
     good = json.dumps({"id": "a", "question": "b", "answer": "c"})
@@ -299,7 +301,9 @@ def test_a_manifest_of_another_make_verifies_nothing(tmp_path: Path, manifest: s
     assert not files.verified(tmp_path / "f")
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no"), RagtuneError("no"), OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no"), RagtuneError("no"), OSError(errno.ENOSPC, "full"), KeyboardInterrupt()]
+)
 def test_what_fails_while_filling_leaves_the_older_folder(tmp_path: Path, error: BaseException) -> None:
     final = tmp_path / "adapter"
     files.publish(final, fill("old"))
@@ -360,7 +364,8 @@ def dying(name, real, after=False):
     return call
 def replacing(new, to):
     calls["replace"] += 1
-    wanted = {"before aside": (1, False), "after aside": (1, True), "before rename": (2, False), "after rename": (2, True)}
+    wanted = {"before aside": (1, False), "after aside": (1, True),
+              "before rename": (2, False), "after rename": (2, True)}
     n, after = wanted.get(point, (0, False))
     # The manifest is a replaced file as well: only folders count here.
     if not new.is_dir(): calls["replace"] -= 1; return replace(new, to)

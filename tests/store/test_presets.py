@@ -39,7 +39,9 @@ def test_no_folder_no_preset(tmp_path: Path) -> None:
         preset_named([], "x")
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("colour = 1", "colour"), ("[plan]\nbatch = 0", "batch"), ("[mix]\nx = 1", "x")])
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("colour = 1", "colour"), ("[plan]\nbatch = 0", "batch"), ("[mix]\nx = 1", "x")]
+)
 def test_a_wrong_key_or_value_names_the_file(tmp_path: Path, text: str, wanted: str) -> None:
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(PlanError, match=rf"mine\.toml.*{wanted}"):

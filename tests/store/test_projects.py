@@ -62,7 +62,17 @@ def test_a_project_needs_a_name(home: Home, project: Project, name: str) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["<script>alert(1)</script>", "../../etc", "港の資料", "C:\\x", "con", "$(id)", "\u202egnp.exe", "name" * 200, "\ud800"],
+    [
+        "<script>alert(1)</script>",
+        "../../etc",
+        "港の資料",
+        "C:\\x",
+        "con",
+        "$(id)",
+        "\u202egnp.exe",
+        "name" * 200,
+        "\ud800",
+    ],
 )
 def test_a_name_is_a_label_and_never_a_path(home: Home, name: str) -> None:
     made = home.create(name)

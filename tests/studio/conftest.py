@@ -192,7 +192,7 @@ class Catalog:
         return ModelChoice(str(folder), folder.name, "folder", 7, 7, "?", "Mine.", 512, True)
 
 
-WORKER = '''
+WORKER = """
 import os, signal, sys, time
 from pathlib import Path
 from ragtune_ui.domain.errors import Busy
@@ -238,7 +238,7 @@ try:
 except Busy as error:
     print(error, file=sys.stderr)
     sys.exit(1)
-'''
+"""
 
 
 class Fakes:
@@ -323,8 +323,10 @@ class House:
         """Compose and train to the end of the worker; returns the run's id."""
         self.fakes.mode = mode
         studio = studio or self.studio
+        before = len(self.project.runs())
         studio.training.start(self.project, PLAN)
-        wait_until(lambda: any(j.ended for j in self.project.runs()) and studio.jobs.holder() is None)
+        wait_until(lambda: len(self.project.runs()) > before and self.project.runs()[0].ended)
+        wait_until(lambda: studio.jobs.holder() is None)
         return self.project.runs()[0].id
 
     def launch(self, mode: str) -> str:
@@ -384,6 +386,20 @@ def full(house: House) -> House:
 
 @pytest.fixture
 def tuned(full: House) -> House:
-    """The house with a finished training."""
-    full.train()
+    """The house with a finished training, as its worker would have left it."""
+    full.wait(full.studio.mixing.freeze(full.project, full.project.choices().mix))
+    dataset = full.project.datasets()[0]
+    folder = str(full.project.dataset_folder(dataset.id))
+    run = full.project.new_run(RunSheet("built-in", str(full.fakes.model), dataset.id, folder, dataset.mix.order, PLAN))
+    log = full.project.log(full.project.run_folder(run))
+    log.append("asked", what="train", title="Training")
+    log.append("started", pid=1, total=8)
+    for step in range(1, 9):
+        log.append("step", step=step, loss=9.0 - step, rate=0.1, tokens=100, seconds=0.5)
+    weights = lambda to: (to / "adapter_model.safetensors").write_text("adapter")
+    files.publish(full.project.run_folder(run) / "adapter", weights)
+    log.append("result", seconds=4.0, tokens=800)
+    log.append("finished", note="Trained 8 steps.")
+    full.studio.speakers.release()
+    full.fakes.loaded.clear()
     return full

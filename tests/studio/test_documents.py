@@ -34,7 +34,13 @@ def test_files_are_read_cut_and_indexed(house: House) -> None:
 
 def test_a_bad_file_never_stops_the_batch(house: House) -> None:
     batch = house.files(
-        {"1.md": "!encrypted", "2.zip": b"PK", "3.md": "  ", "4.pdf": b"x" * (2 * 2**20 + 1), "5.md": facts(["red crane"])}
+        {
+            "1.md": "!encrypted",
+            "2.zip": b"PK",
+            "3.md": "  ",
+            "4.pdf": b"x" * (2 * 2**20 + 1),
+            "5.md": facts(["red crane"]),
+        }
     )
     gone, secret, folder = house.folder / "gone.md", house.folder / "secret.md", house.folder / "folder.md"
     folder.mkdir()
@@ -164,7 +170,9 @@ def test_a_full_disk_is_one_sentence(house: House, monkeypatch: pytest.MonkeyPat
 
 def test_the_sentence_of_a_batch() -> None:
     assert Added((), (), ()).sentence == "No new file is in."
-    assert Added(("a",) * 1200, ("b",), (("c", "d"),)).sentence.startswith("1,200 files in. 1 file already here. 1 file not")
+    assert Added(("a",) * 1200, ("b",), (("c", "d"),)).sentence.startswith(
+        "1,200 files in. 1 file already here. 1 file not"
+    )
 
 
 # folders --------------------------------------------------------------------------------------
@@ -302,5 +310,3 @@ def test_pages_of_a_document(house: House) -> None:
     assert house.studio.documents.text(house.project, house.document("b.md").id)[1] == []
     with pytest.raises(ProjectError):
         house.studio.documents.text(house.project, "../../x")
-
-

@@ -50,7 +50,7 @@ def test_work_is_asked_started_and_finished(house: House) -> None:
     assert (job.done, job.total, job.result, job.pid) == (2, 2, {"answer": 42}, os.getpid())
     assert seen[-1] == "finished"
     assert house.studio.jobs.holder() is None and house.studio.jobs.running(house.project, "index") is None
-    assert house.studio.jobs.current(house.project) == job
+    assert house.studio.jobs.current(house.project) == job and house.studio.jobs.current(None) is None
 
 
 def test_stop_is_heard_at_the_next_step_and_keeps_what_is_done(house: House) -> None:
@@ -245,7 +245,7 @@ def test_a_start_clears_half_written_things_away(house: House) -> None:
         EventLog(left.parent.parent / "events.jsonl").append("asked", what="train", title="x")
         EventLog(left.parent / "events.jsonl").append("asked", what="train", title="x")
     house.restarted().recover()
-    assert [p for p in house.project.folder.rglob(".new-*")] == []
+    assert list(house.project.folder.rglob(".new-*")) == []
 
 
 # the worker -----------------------------------------------------------------------------------
@@ -393,6 +393,22 @@ def test_a_run_that_ended_while_nobody_looked_is_not_interrupted(orphan) -> None
     assert ends(house, run) == ["stopped"]
 
 
+def test_a_second_live_worker_waits_to_be_adopted(orphan) -> None:
+    house, run, process = orphan
+    studio = house.restarted()
+    gate = house.fakes.gate
+    gate.clear()
+    id = studio.jobs.start(house.project, "index", "Making passages", lambda task: str(gate.wait(10)))
+    studio.recover()
+    assert studio.jobs.holder() == "Making passages" and ends(house, run) == []
+    gate.set()
+    studio.jobs.wait(house.project, id)
+    studio.recover()
+    assert studio.jobs.holder() == "Training"
+    studio.training.stop(house.project, run)
+    assert studio.jobs.wait(house.project, run).state == "stopped"
+
+
 def test_worker_and_app_killed_is_interrupted_at_the_next_start(orphan) -> None:
     house, run, process = orphan
     process.kill()
@@ -405,21 +421,11 @@ def test_worker_and_app_killed_is_interrupted_at_the_next_start(orphan) -> None:
     assert house.wait(run).state == "finished"
 
 
-def test_two_workers_never_share_a_run(orphan) -> None:
+def test_two_workers_never_share_a_run(orphan, monkeypatch: pytest.MonkeyPatch) -> None:
     house, run, process = orphan
-    with pytest.raises(Busy, match="already running"):
-        from filelock import FileLock
-
-        folder = house.project.run_folder(run)
-        original = FileLock.__init__
-
-        def impatient(self: FileLock, *a: object, **k: object) -> None:
-            original(self, *a, **{**k, "timeout": 0})
-
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(FileLock, "__init__", impatient)
-            with jobs.working(folder):
-                pass
+    monkeypatch.setattr(jobs, "LOCK_WAIT", 0.0)
+    with pytest.raises(Busy, match="already running"), jobs.working(house.project.run_folder(run)):
+        pass
     assert ends(house, run) == []
     assert process.poll() is None
 

@@ -21,8 +21,8 @@ def usable(house: House) -> int:
 def test_the_outlook_counts_exactly(full: House) -> None:
     outlook = full.studio.mixing.outlook(full.project, SMALL)
     assert outlook.plan.counts == {"raft": 20, "plain": 12, "dap": 8} and outlook.plan.shortages == ()
-    # A fact has 5 words and a passage 14 more for its heading; of 20, 15 % stand alone, the rest among three.
-    wanted = 20 * ((0.85 * 3 + 1) * (5 + 14) + 30) + 12 * 45 + 8 * 5
+    # A fact has 6 words and a passage 14 more for its heading; of 20, 15 % stand alone, the rest among three.
+    wanted = 20 * ((0.85 * 3 + 1) * (6 + 14) + 30) + 12 * 45 + 8 * 6
     assert outlook.tokens == pytest.approx(wanted, abs=1)
     assert any("short" in a for a in outlook.advice) and any("Fewer than 100" in a for a in outlook.advice)
 

@@ -228,7 +228,9 @@ def test_doubled_rows_come_in_once(read: House) -> None:
 
 
 def test_evidence_is_found_without_a_source(read: House) -> None:
-    imported = bring(read, "q.csv", table([HEADERS[:2], ["How heavy is the blue crane?", "11 tonnes"], ["Mood?", "merry"]]))
+    imported = bring(
+        read, "q.csv", table([HEADERS[:2], ["How heavy is the blue crane?", "11 tonnes"], ["Mood?", "merry"]])
+    )
     assert (imported.added, imported.without_evidence) == (2, 1)
     blue, mood = read.project.questions()
     assert (blue.document, blue.evidence) == (read.document("cranes.md").id, "The blue crane weighs 11 tonnes.")
@@ -236,7 +238,7 @@ def test_evidence_is_found_without_a_source(read: House) -> None:
 
 
 def test_evidence_may_be_said_in_other_words(read: House) -> None:
-    said = "the blue crane weighs 11 tonnes when it is dry"
+    said = "the blue crane weighs 11 tonnes when dry"
     bring(read, "q.csv", table([HEADERS[:2], ["How heavy is the blue crane?", said]]))
     assert read.project.questions()[0].evidence == "The blue crane weighs 11 tonnes."
 
@@ -326,7 +328,9 @@ def test_a_workbook_damaged_anywhere_is_read_or_said(read: House) -> None:
 
 
 def test_only_records_of_a_json_list_count(read: House) -> None:
-    imported = bring(read, "q.json", json.dumps([3, {"question": "", "answer": "a"}, {"question": "Why?", "answer": "b"}]))
+    imported = bring(
+        read, "q.json", json.dumps([3, {"question": "", "answer": "a"}, {"question": "Why?", "answer": "b"}])
+    )
     assert (imported.added, [p.row for p in imported.problems]) == (1, [3])
 
 
@@ -375,7 +379,9 @@ def test_approving_all_is_one_step(asked: House) -> None:
     assert statuses(asked) == ["rejected", "proposed", "proposed", "proposed"]
 
 
-@pytest.mark.parametrize(("text", "answer", "wanted"), [("  ", "a", "question is empty"), ("Why?", " ", "answer is empty")])
+@pytest.mark.parametrize(
+    ("text", "answer", "wanted"), [("  ", "a", "question is empty"), ("Why?", " ", "answer is empty")]
+)
 def test_nothing_empty_is_approved(asked: House, text: str, answer: str, wanted: str) -> None:
     id = asked.project.questions()[0].id
     with pytest.raises(QuestionError, match=wanted):

@@ -122,7 +122,9 @@ def test_judging_is_kept_and_figures_are_right(small: House) -> None:
     # Each question shares "red" with three passages and one more word with its own, so that ranks are
     # known: of the fake's tie order (place in the text) "red ferry" alone stands behind two others.
     chunks = {c.text: c for c in small.project.chunks()}
-    winch, ferry, blue = (chunks[f"The {t} tonnes."] for t in ("red winch weighs 11", "red ferry weighs 12", "blue crane weighs 13"))
+    winch, ferry, blue = (
+        chunks[f"The {t} tonnes."] for t in ("red winch weighs 11", "red ferry weighs 12", "blue crane weighs 13")
+    )
     judge, tested = small.studio.retrieval.judge, small.studio.retrieval.tested
     assert tested(small.project) == retrieval.Tested(0)
     assert judge(small.project, "red winch?", winch.id, True).startswith("Kept. 1 questions test the search")

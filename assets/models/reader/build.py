@@ -108,7 +108,7 @@ def make_tokenizer(folder: Path):
     return fast, keep
 
 
-def make_model(folder: Path, keep: list[int]):
+def make_model(folder: Path, tok, keep: list[int]):
     """The encoder's weights as a decoder; its writing head starts from the tied embeddings."""
     import torch
     from safetensors.torch import load_file
@@ -118,7 +118,8 @@ def make_model(folder: Path, keep: list[int]):
     config.update(dict(
         is_decoder=True, vocab_size=len(keep), max_position_embeddings=POSITIONS, use_cache=True,
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, tie_word_embeddings=True,
-        bos_token_id=2, eos_token_id=3, pad_token_id=0, architectures=["BertLMHeadModel"],
+        bos_token_id=tok.bos_token_id, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id,
+        architectures=["BertLMHeadModel"],
     ))
     torch.manual_seed(42)
     model = BertLMHeadModel(config)
@@ -258,7 +259,7 @@ def train(args: argparse.Namespace) -> None:
     work.mkdir(parents=True, exist_ok=True)
     folder = start_folder()
     tok, keep = make_tokenizer(folder)
-    model = make_model(folder, keep)
+    model = make_model(folder, tok, keep)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]
     opt = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
@@ -326,9 +327,10 @@ def export(args: argparse.Namespace) -> None:
 
     folder = start_folder()
     tok, keep = make_tokenizer(folder)
-    model = make_model(folder, keep)
+    model = make_model(folder, tok, keep)
     model.load_state_dict(torch.load(args.work / "state.pt", weights_only=True)["model"])
-    model.generation_config.update(bos_token_id=2, eos_token_id=3, pad_token_id=0)
+    ends = {"bos_token_id": tok.bos_token_id, "eos_token_id": tok.eos_token_id, "pad_token_id": tok.pad_token_id}
+    model.generation_config.update(**ends)
     model.to(torch.float16).save_pretrained(args.to)
     tok.save_pretrained(args.to)
 

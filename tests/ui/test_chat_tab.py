@@ -1,0 +1,111 @@
+"""Compare: shows and does alone."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from ragtune_ui.domain.errors import RagtuneError
+from ragtune_ui.domain.passages import Chunk
+from ragtune_ui.domain.ports import Reply
+from ragtune_ui.domain.runs import Job
+from ragtune_ui.ui import chat_tab, trained
+
+CHUNK = Chunk("c1", "d1", "crane<i>.pdf", 3, ("Wind",), 0, 9, "Stop at 20 m/s.", 5)
+TURN = SimpleNamespace(
+    id="ab", run="run-002-x", question="When?", base="At 20.", tuned="At 20 m/s [1]", passages=(CHUNK,), vote=""
+)
+HOSTILE = "<img src=x onerror=alert(1)> ![x](http://198.51.100.7/) ${alert(1)} [1]"
+
+
+def test_an_answer_says_whether_it_names_its_passage() -> None:
+    assert "names passage 1" in chat_tab.backing("At 20 m/s [1]", 1)
+    assert "not backed by a passage" in chat_tab.backing("At 20 m/s [7]", 1)
+    assert "documents are silent" in chat_tab.backing("Your documents do not say.", 1)
+    assert "from memory" in chat_tab.backing("At 20 m/s", 0)
+
+
+def test_a_pane_escapes_the_model_and_makes_citations_buttons() -> None:
+    shown = chat_tab.pane(chat_tab.head("tuned", 1, False, "Training 2"), "<q>", HOSTILE, 1)
+    assert "<img" not in shown and "&lt;q&gt;" in shown and 'data-cite="1"' in shown
+    assert "data-cite" not in chat_tab.pane(chat_tab.head("base", 0, False, "m"), "q", "See [2]", 1)
+
+
+def test_hidden_names_are_not_on_screen_and_the_side_is_fixed_by_the_turn() -> None:
+    assert chat_tab.order("ab", False) == ("base", "tuned")
+    assert chat_tab.order("ab", True) == ("tuned", "base") and chat_tab.order("aa", True) == ("base", "tuned")
+    row = chat_tab.vote_row(TURN, True, {})
+    assert "A is better" in row and "Original" not in row
+    assert row.index('data-id="tuned"') < row.index('data-id="base"')
+
+
+def test_votes_wait_for_two_answers_and_show_their_counts() -> None:
+    assert chat_tab.vote_row(None, False, {}).count("disabled") == 4
+    row = chat_tab.vote_row(SimpleNamespace(**{**vars(TURN), "vote": "same"}), False, {"same": 3})
+    assert "disabled" not in row and "✓ About the same" in row and "about the same 3" in row
+
+
+def test_passages_stand_once_and_are_escaped() -> None:
+    assert "crane&lt;i&gt;.pdf" in chat_tab.sources([CHUNK], True)
+    assert "from memory" in chat_tab.sources([], True) and "once you ask" in chat_tab.sources([], False)
+
+
+def test_speed_is_left_out_where_there_is_none() -> None:
+    assert chat_tab.stats(Reply("base", "one two three four", 5, 2.0, True)) == "2.0 words/s · 2.0 s"
+    assert chat_tab.stats(Reply("base", "", 0, 0.0, True)) == ""
+
+
+class Studio:
+    """Just enough of a studio to ask one question."""
+
+    def __init__(self, usable: list[Job]) -> None:
+        self.training = SimpleNamespace(usable=lambda project: usable)
+        self.chat, self.votes = self, []
+
+    def ask(self, project: object, question: str, run: str, with_passages: bool):  # type: ignore[no-untyped-def]
+        yield SimpleNamespace(turn=TURN, base=None, tuned=None, done=False)
+        reply = Reply("base", "At 20.", 3, 1.0, True)
+        yield SimpleNamespace(turn=TURN, base=reply, tuned=Reply("tuned", "At 20 m/s [1]", 5, 2.0, True), done=True)
+
+    def vote(self, project: object, turn: str, vote: str) -> None:
+        self.votes.append((turn, vote))
+
+
+PROJECT = SimpleNamespace(
+    sheet=lambda run: SimpleNamespace(model="built-in"),
+    choices=lambda: SimpleNamespace(model="built-in"),
+    turns=lambda: [TURN],
+)
+
+
+def test_both_panes_grow_over_passages_that_are_sent_once() -> None:
+    steps = list(chat_tab.ask(Studio([Job(id="run-002-x")]), PROJECT, " When? ", "", True, False))
+    assert "getting the model ready" in steps[0][0] and "When?" in steps[0][1]
+    assert "crane&lt;i&gt;.pdf" in steps[1][2] and isinstance(steps[-1][2], dict)
+    assert "At 20." in steps[-1][0] and 'data-cite="1"' in steps[-1][1]
+    assert steps[-1][3] == ["ab", {"base": "2 words/s · 1.0 s", "tuned": "2.0 words/s · 2.0 s"}]
+
+
+def test_without_a_tuned_model_the_right_side_says_so() -> None:
+    steps = list(chat_tab.ask(Studio([]), PROJECT, "When?", "", True, False))
+    assert "no tuned model yet" in steps[-1][1] and 'data-go="train"' in steps[-1][1]
+
+
+def test_an_empty_question_is_refused_in_words() -> None:
+    with pytest.raises(RagtuneError):
+        next(chat_tab.ask(Studio([]), PROJECT, "  ", "", True, False))
+
+
+def test_a_vote_goes_to_the_last_turn() -> None:
+    studio = Studio([])
+    chat_tab.vote(studio, PROJECT, {"do": "vote", "id": "same"})
+    chat_tab.vote(studio, PROJECT, {"do": "else", "id": "same"})
+    assert studio.votes == [("ab", "same")]
+
+
+def test_trainings_are_chosen_by_name() -> None:
+    jobs = [Job(id="run-003-b", done=50), Job(id="run-002-x", done=9)]
+    assert trained.name("run-003-b") == "Training 3" and "50 steps" in trained.words(jobs[0])
+    shown = trained.select(jobs, "run-002-x")
+    assert shown.index("selected") > shown.index("run-002-x") and trained.select([], "") == ""

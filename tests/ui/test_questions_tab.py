@@ -1,0 +1,232 @@
+"""Questions: evidence first, one decision at a time, undo, writing, importing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from ragtune_ui.domain.errors import QuestionError
+from ragtune_ui.domain.questions import COLUMNS, RowProblem
+from ragtune_ui.domain.runs import Job
+from ragtune_ui.studio.questions import PAGE, Evidence, Imported
+from ragtune_ui.ui import questions_tab as tab
+from tests.domain.makers import document, question
+from tests.studio.conftest import House, library
+from tests.ui.pages import HOSTILE, Bench, clean
+
+ALL = ("all", "")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    house.add(library(5))
+    yield house
+    house.idle()
+
+
+@pytest.fixture
+def written(house: House) -> House:
+    house.wait(house.studio.questions.write(house.project))
+    assert len(house.project.questions()) == 30
+    return house
+
+
+def proposed(text: str = "Why?", **more: object):
+    return question(text, **{"status": "proposed", "evidence": "Because.", "document": "d", "end": 8, **more})
+
+
+def test_every_state_has_its_word() -> None:
+    assert "to check" in tab.state(proposed()) and "no evidence" in tab.state(proposed(evidence=""))
+    assert "approved" in tab.state(question()) and "mended" in tab.state(question(status="edited"))
+    assert "rejected" in tab.state(question(status="rejected"))
+
+
+def test_the_source_is_one_line() -> None:
+    documents = {"d": document("d")}
+    assert tab.source(proposed(), documents) == "d.md · page 1"
+    assert tab.source(proposed(evidence="", answerable=False), documents) == "your documents do not say"
+    assert tab.source(proposed(document="gone"), documents) == "no source"
+
+
+def test_the_list_names_its_place_and_marks_the_open_question() -> None:
+    rows = [proposed(f"Why {n}? {HOSTILE}") for n in range(PAGE)]
+    shown = clean(tab.listing(rows, {}, rows[3].id, 1, 60, "all", ""))
+    assert "26 to 50 of 60" in shown and shown.count('aria-current="true"') == 1 and 'data-id="2"' in shown
+    assert "60 questions" not in shown and "3 questions" in tab.listing(rows[:3], {}, "", 0, 3, "all", "")
+    assert "Nothing is left to check." in tab.listing([], {}, "", 0, 0, "to check", "")
+    assert "No question holds" in clean(tab.listing([], {}, "", 0, 0, "all", HOSTILE))
+
+
+def test_the_proving_sentence_is_underlined() -> None:
+    found = Evidence("d.md", "page 1", f"# Head\n\nBefore {HOSTILE} ", "The proof.", " After.")
+    shown = clean(tab.proof(proposed(), found, 2, 1200))
+    assert "<u>The proof.</u>" in shown and "question 2 of 1,200" in shown and "# Head" not in shown
+
+
+def test_an_unsupported_answer_warns_with_remedies() -> None:
+    shown = tab.proof(proposed(evidence=""), None, 1, 1)
+    assert "no evidence" in shown and "Your documents do not say" in shown and "reject it" in shown
+    assert "no evidence" not in tab.proof(proposed(evidence="", answerable=False), None, 1, 1)
+
+
+def test_purposes_are_explained_and_what_is_missing_is_named() -> None:
+    tally = {"all": 9, "checked": 6, "accepted": 5, "rejected": 1, "train": 3, "dev": 1, "test": 1}
+    assert "3 to learn from · 1 to check while learning · 1 held back to measure" in tab.counts(tally)
+    assert "6 of 9 checked" in tab.progress(tally) and "3 still to check" in tab.missing(tally)
+    assert "nothing to measure" in tab.missing({**tally, "test": 0})
+    assert "Approve questions first" in tab.missing({**tally, "accepted": 0})
+    assert tab.counts({**tally, "all": 0}) == "" and tab.progress({**tally, "all": 0}) == ""
+    assert {tab.use(proposed(split=s)) for s in ("train", "dev", "test")} == {
+        "The model learns from it.", "It checks the model while it learns.", "Held back: it measures the result."
+    }  # fmt: skip
+
+
+def test_writing_shows_how_far_and_fails_in_words() -> None:
+    running = Job("j", "questions", "Writing questions", "running", done=1, total=4, note=HOSTILE)
+    assert 'data-do="stop"' in clean(tab.writing(running)) and 'aria-valuenow="25"' in tab.writing(running)
+    failed = Job("j", "questions", "Writing", "failed", problem="No sentence.", remedy="Import some.")
+    assert "No sentence." in tab.writing(failed) and "Import some." in tab.writing(failed)
+    assert "kept" in tab.writing(Job("j", "questions", "Writing", "stopped"))
+    assert tab.writing(None) == "" and tab.writing(Job("j", "train", "Training", "running")) == ""
+
+
+def test_rows_left_out_are_listed() -> None:
+    rows = tuple(RowProblem(n, f"empty {HOSTILE}") for n in range(2, 62))
+    shown = clean(tab.outcome(Imported(3, 0, 1, rows)))
+    assert "60 rows left out (the first 50)" in shown and ">51<" in shown and ">52<" not in shown
+    assert "left out" not in tab.outcome(Imported(3, 0, 1, ()))
+
+
+def test_the_form_has_a_choice_for_every_column() -> None:
+    assert list(tab.COLUMN_WORDS) == list(COLUMNS)
+
+
+def test_approve_opens_the_next_one_with_its_own_text(written: House) -> None:
+    studio, project = written.studio, written.project
+    first, second = project.questions()[:2]
+    id, text, answer, sheet, shown = tab.approve(studio, project, first.id, first.question, first.answer, *ALL)
+    assert (id, text, answer, sheet) == (second.id, second.question, second.answer, 0)
+    assert shown.count("approved") == 1 and project.questions()[0].status == "approved"
+
+
+def test_changed_words_are_mended_and_empty_ones_refused(written: House) -> None:
+    studio, project = written.studio, written.project
+    first = project.questions()[0]
+    tab.approve(studio, project, first.id, first.question, "ten tonnes", *ALL)
+    assert project.questions()[0].status == "edited" and project.questions()[0].answer == "ten tonnes"
+    with pytest.raises(QuestionError):
+        tab.approve(studio, project, project.questions()[1].id, "", "x", *ALL)
+
+
+def test_reject_silent_and_undo_in_order(written: House) -> None:
+    studio, project = written.studio, written.project
+    first, second = project.questions()[:2]
+    assert tab.reject(studio, project, first.id, *ALL)[0] == second.id
+    tab.silent(studio, project, second.id, second.question, *ALL)
+    assert [q.status for q in project.questions()[:2]] == ["rejected", "approved"]
+    assert not project.questions()[1].answerable
+    *opened, note = tab.undo(studio, project, *ALL)
+    assert opened[0] == second.id and opened[2] == second.answer and "Taken back: your documents do not say" in note
+    assert tab.undo(studio, project, *ALL)[0] == first.id
+    assert project.questions()[:2] == [first, second]
+
+
+def test_the_last_one_stays_open_and_the_round_goes_on(written: House) -> None:
+    studio, project = written.studio, written.project
+    last = project.questions()[-1]
+    assert tab.reject(studio, project, last.id, *ALL)[0] == project.questions()[0].id
+    tab.approve_all(studio, project)
+    assert tab.reject(studio, project, last.id, *ALL)[0] == last.id
+
+
+def test_the_list_follows_the_open_question(written: House) -> None:
+    studio, project = written.studio, written.project
+    ids = [q.id for q in project.questions()]
+    assert tab.step(1)(studio, project, ids[PAGE - 1], *ALL)[0:4:3] == (ids[PAGE], 1)
+    assert tab.step(-1)(studio, project, ids[PAGE], *ALL)[0:4:3] == (ids[PAGE - 1], 0)
+    assert (
+        tab.step(-1)(studio, project, ids[0], *ALL) == gr.skip()
+        and tab.step(1)(studio, project, ids[-1], *ALL) == gr.skip()
+    )
+    assert tab.choose(studio, project, {"do": "sheet", "id": "1"}, *ALL)[3] == 1
+    assert tab.choose(studio, project, {"do": "open", "id": ids[-1]}, "all", None)[0:4:3] == (ids[-1], 1)
+
+
+def test_bulk_is_one_decision(written: House) -> None:
+    studio, project = written.studio, written.project
+    before = project.questions()
+    supported = sum(q.supported for q in before)
+    assert f"{supported:,} questions" in tab.approve_all(studio, project)
+    tab.undo(studio, project, *ALL)
+    assert project.questions() == before
+
+
+def test_where_none_is_open_the_first_to_check_opens(written: House) -> None:
+    studio, project = written.studio, written.project
+    first, second = project.questions()[:2]
+    studio.questions.approve(project, first.id, first.question, first.answer)
+    wanted = tab.first(studio, project, "")
+    assert tab.begin(studio, project, wanted, *ALL)[:2] == (second.id, second.question)
+    assert tab.first(studio, project, second.id) == gr.skip() and tab.first(studio, None, "") == gr.skip()
+    assert tab.first(studio, project, "of another project") == wanted
+
+
+def test_writing_starts_and_stops(house: House) -> None:
+    tab.manage(house.studio, house.project, {"do": "write", "id": ""}, 2)
+    house.idle()
+    assert len(house.project.questions()) == 10  # two a document
+    tab.write(house.studio, house.project, None)
+    house.idle()
+    assert len(house.project.questions()) == 30
+    tab.manage(house.studio, house.project, {"do": "stop", "id": "gone"}, 2)
+
+
+def test_a_file_is_looked_at_and_then_taken(house: House, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("Question,Reply\nHow much does the red crane weigh?,10 tonnes\n,lost\n")
+    shown, button, *columns = tab.preview(house.studio, house.project, str(path))
+    assert shown["visible"] and button["value"] == "Import 2 rows"
+    assert [c["value"] for c in columns] == ["Question", "", "", "", "", ""] and ("Reply", "Reply") in columns[1][
+        "choices"
+    ]
+    file, box, note = tab.take(house.studio, house.project, str(path), "Question", "Reply", "", "", "", "")
+    assert file is None and box["visible"] is False and "1 questions are in" in note and "Row" in note
+    taken = house.project.questions()[0]
+    assert taken.status == "approved" and taken.evidence == "The red crane weighs 10 tonnes."
+    with pytest.raises(QuestionError, match="No column"):
+        tab.take(house.studio, house.project, str(path), "", "Reply", "", "", "", "")
+    with pytest.raises(QuestionError, match="no longer here"):
+        tab.take(house.studio, house.project, str(tmp_path / "gone.csv"), "Question", "Reply", "", "", "", "")
+
+
+def test_the_page_before_and_after_questions(house: House) -> None:
+    bench = Bench(tab, "ask", house)
+    nothing = bench.look(house.project.id, *ALL, 0, "", "", "")
+    pill, work, purposes, desk, rows, bulk, back, way, wanted, proof, message = nothing
+    assert "No questions yet" in work and 'data-do="write"' in work and desk["visible"] is False
+    assert (
+        (pill, purposes, rows, proof) == ("", "", "", "") and back["interactive"] is False and bulk["visible"] is False
+    )
+    assert wanted == gr.skip() and message == gr.skip() and "Approve questions first" in way
+    house.wait(house.studio.questions.write(house.project))
+    id = house.project.questions()[0].id
+    full = bench.look(house.project.id, "to check", None, 99, id, id, id)
+    assert full[3]["visible"] is True and "26 to 30 of 30" in full[4] and full[5]["visible"] and "<u>" in full[9]
+    assert "0 of 30 checked" in full[0] and full[-1] == gr.skip()
+    ids = {"q-list", "q-evidence", "q-question", "q-answer", "q-approve", "q-reject", "q-undo"}
+    assert ids <= bench.ids()
+    assert "Add documents" in bench.look(house.studio.home.create("Other").id, *ALL, 0, "", "", "")[1]
+
+
+def test_the_evidence_is_read_again_only_when_it_may_have_changed(written: House) -> None:
+    studio, project = written.studio, written.project
+    first, second = project.questions()[:2]
+    key = tab.proof_key(studio, project, first.id)
+    assert key == tab.proof_key(studio, project, first.id) != tab.proof_key(studio, project, second.id)
+    project.keep_questions([replace(first, status="rejected"), *project.questions()[1:]])
+    assert tab.proof_key(studio, project, first.id) != key
