@@ -66,10 +66,18 @@ def read_record(path: Path, kind: type[T]) -> T:
 
 def read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, line ends as they are. Raises ProjectError where it is missing or damaged."""
+    try:
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
         raise ProjectError(f"A file of this project is missing: {path.name}.", "Restore it from a backup.") from error
-    except (ValueError, RecursionError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise _unreadable(path, error) from error
 
 

@@ -272,13 +272,7 @@ class Project:
         files.write_record(self.folder / "documents" / document.id / "document.json", document)
 
     def text(self, document: str) -> str:
-        """The document's text. Raises ProjectError where it is missing or damaged."""
-        try:
-            return (self.folder / "documents" / document / "text.md").read_bytes().decode("utf-8")
-        except (OSError, ValueError) as error:
-            raise ProjectError(
-                "The text of a document cannot be read.", "Remove that document and add it again.", str(error)
-            ) from error
+        return files.read_text(self.folder / "documents" / document / "text.md")
 
     def discard_document(self, id: str) -> None:
         """Move a document to the project's trash; ``restore_document`` brings it back."""

@@ -193,7 +193,9 @@ def panes(
             continue
         headed = head(side, place, hidden, models[side])
         question, given = (turn.question, len(turn.passages)) if turn else ("", 0)
-        hint = state or ("" if question else "Its answer appears here.")
+        hint = state or (
+            "" if said.get(side) else "Stopped before it answered." if question else "Its answer appears here."
+        )
         shown.append(pane(headed, question, said.get(side), given, hint, (figures or {}).get(side, "")))
     return shown
 

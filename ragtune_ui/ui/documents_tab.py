@@ -88,7 +88,7 @@ def _row(row: DocumentRow) -> list[object]:
     figures = [f"{document.pages:,}", f"{document.words:,}", f"{row.passages:,}"] if document.ready else ["", "", ""]
     pill = cards.pill(_KIND.get(document.status, "warn"), row.status)
     # Cells may break anywhere, for long file names; buttons may not, and the sentence needs room.
-    what = tag("div", name, said, style="min-width: 180px")
+    what = tag("div", name, said, style="min-width: 140px")
     buttons = (tag("span", b, style="white-space: nowrap") for b in ([hold, out] if document.ready else [out]))
     return [what, *figures, pill, tag("div", *buttons, cls="actions", style="margin-top: 0")]
 

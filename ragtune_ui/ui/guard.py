@@ -194,13 +194,15 @@ class Guard:
 
 
 def _same_origin(scope: Scope, headers: dict[str, str]) -> bool:
-    site, mode = headers.get("sec-fetch-site", ""), headers.get("sec-fetch-mode", "")
-    if scope["method"] in ("GET", "HEAD"):  # a link from elsewhere may open the page, not load parts of it
-        return site not in ("cross-site", "same-site") or (mode == "navigate" and scope["path"] == "/")
-    origin = headers.get("origin")
-    if origin is None:
+    """False where another site asks. Gradio lets pages of any other local port read its answers, so a
+    foreign Origin is refused for reading as well."""
+    site, mode, origin = (headers.get(name, "") for name in ("sec-fetch-site", "sec-fetch-mode", "origin"))
+    if "origin" in headers:
+        return origin.lower() == f"{scope.get('scheme', 'http')}://{headers['host'].lower()}"
+    if scope["method"] not in ("GET", "HEAD"):
         return not site
-    return origin.lower() == f"{scope.get('scheme', 'http')}://{headers['host'].lower()}"
+    # A link from elsewhere may open the page, not load parts of it.
+    return site not in ("cross-site", "same-site") or (mode == "navigate" and scope["path"] == "/")
 
 
 def _with_headers(send: Send) -> Send:

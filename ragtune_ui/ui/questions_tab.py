@@ -26,11 +26,17 @@ PURPOSE = (
     "Each question comes with the sentence that answers it. "
     "Approve what is right, mend what is nearly right, reject the rest."
 )
+WHY = (
+    "The model learns from questions with their answers, and is measured by them. "
+    "RAGTune writes some from your documents, or takes yours from a file below."
+)
 LISTED = 50  # problem rows of an import that are shown
 
 # FORM ----------------------------------------------------------------------------------------
 
+COUNTED = dict.fromkeys(("all", "checked", "accepted", "rejected", "train", "dev", "test"), 0)
 FILTERS: list[tuple[str, Filter]] = [("To check", "to check"), ("Approved", "approved"), ("All", "all")]
+SMALL: Mapping[str, Any] = {"size": "sm", "interactive": True}
 NOT_HERE = ("(not in this file)", "")
 COLUMN_WORDS: Mapping[str, str] = {
     "question": "Question",
@@ -46,13 +52,10 @@ COLUMN_WORDS: Mapping[str, str] = {
 
 def state(question: Question) -> Html:
     """What was decided about a question, as a pill."""
-    if question.status == "rejected":
-        return cards.pill("error", "rejected")
-    if question.status == "edited":
-        return cards.pill("ok", "mended")
-    if question.status == "approved":
-        return cards.pill("ok", "approved")
-    return cards.pill("quiet", "to check") if question.supported else cards.pill("warn", "no evidence")
+    if question.status == "proposed":
+        return cards.pill("quiet", "to check") if question.supported else cards.pill("warn", "no evidence")
+    word = "mended" if question.status == "edited" else question.status
+    return cards.pill("error" if word == "rejected" else "ok", word)
 
 
 def source(question: Question, documents: Mapping[str, Document]) -> str:
@@ -67,9 +70,11 @@ def source(question: Question, documents: Mapping[str, Document]) -> str:
 
 def listing(questions: Sequence[Question], documents: Mapping[str, Document], current: str, sheet: int, total: int,
             show: Filter, search: str) -> Html:  # fmt: skip
-    """One page of the list, with the way to the others."""
+    """One page of the list with the way to the others, or why it is empty."""
     if not total:
-        return nothing(show, search)
+        said = {"to check": "Nothing is left to check.", "approved": "No question is approved yet."}.get(show, "")
+        said = f"No question holds “{search.strip()}”." if search.strip() else said
+        return tag("p", said, cls="empty-line", role="status")
     rows = [cards.item(q.id, q.question, source(q, documents), state(q), q.id == current) for q in questions]
     first = sheet * PAGE
     turns = [
@@ -81,13 +86,6 @@ def listing(questions: Sequence[Question], documents: Mapping[str, Document], cu
     ]  # fmt: skip
     pager = tag("div", *turns, cls="split") if total > PAGE else tag("p", f"{total:,} questions", cls="caption")
     return Html(tag("div", cards.items(rows, "Questions"), cls="scroll") + pager)
-
-
-def nothing(show: Filter, search: str) -> Html:
-    """Why the list is empty."""
-    said = {"to check": "Nothing is left to check.", "approved": "No question is approved yet."}.get(show, "")
-    said = f"No question holds “{search.strip()}”." if search.strip() else said
-    return tag("p", said, cls="empty-line", role="status")
 
 
 def proof(question: Question, found: Evidence | None, at: int, total: int) -> Html:
@@ -128,8 +126,6 @@ def use(question: Question) -> str:
 
 def counts(tally: Mapping[str, int]) -> Html:
     """How many approved questions serve which purpose."""
-    if not tally["all"]:
-        return Html("")
     said = [f"{tally['train']:,} to learn from", f"{tally['dev']:,} to check while learning",
             f"{tally['test']:,} held back to measure", f"{tally['rejected']:,} rejected"]  # fmt: skip
     return tag("p", "Approved: " + " · ".join(said), cls="sub")
@@ -137,10 +133,8 @@ def counts(tally: Mapping[str, int]) -> Html:
 
 def progress(tally: Mapping[str, int]) -> Html:
     """The pill beside the title."""
-    if not tally["all"]:
-        return Html("")
     kind: cards.Kind = "ok" if tally["checked"] == tally["all"] else "info"
-    return cards.pill(kind, f"{tally['checked']:,} of {tally['all']:,} checked")
+    return cards.pill(kind, f"{tally['checked']:,} of {tally['all']:,} checked") if tally["all"] else Html("")
 
 
 def writing(job: Job | None) -> Html:
@@ -165,14 +159,8 @@ def beginning(passages: int, busy: bool) -> Html:
     if not passages:
         return cards.empty("Questions come from your documents", "Add documents first: their passages are asked about.",
                            cards.button("Add documents", go="docs", kind="primary"))  # fmt: skip
-    if busy:
-        return Html("")
-    return cards.empty(
-        "No questions yet",
-        "The model learns from questions with their answers, and is measured by them. RAGTune writes some from your"
-        " documents, or takes yours from a file below.",
-        cards.button("Write questions", do="write", kind="primary"),
-    )
+    button = cards.button("Write questions", do="write", kind="primary")
+    return Html("") if busy else cards.empty("No questions yet", WHY, button)
 
 
 def outcome(imported: Imported) -> Html:
@@ -226,6 +214,11 @@ def choose(studio: Studio, project: Any, act: dict[str, str], show: Filter, sear
     if act["do"] == "sheet":
         return *[gr.skip()] * 3, int(act["id"]), gr.skip()
     return _open(studio, project, act["id"], show, search)
+
+
+def top(studio: Studio, project: Any) -> int:
+    """The first page of the list."""
+    return 0
 
 
 def _go_on(studio: Studio, project: Any, id: str, show: Filter, search: str) -> Opened:
@@ -304,13 +297,13 @@ def take(studio: Studio, project: Any, file: str | None, *columns: str) -> tuple
 def refresh(studio: Studio, project: Any, show: Filter, search: str, sheet: int, cursor: str) -> tuple[Any, ...]:
     """Everything on the page but the fields and the evidence."""
     questions = project.questions() if project else []
-    tally = studio.questions.counts(project) if project else dict.fromkeys(("all", "checked", "accepted", "test"), 0)
+    tally = studio.questions.counts(project) if project else COUNTED
     job = studio.jobs.current(project) if project else None
-    busy = job is not None and not job.ended
+    busy, passages = job is not None and not job.ended, len(project.chunks()) if project else 0
     ready = sum(q.status == "proposed" and q.supported for q in questions)
     return (
         progress(tally),
-        Html(writing(job) + ("" if questions else beginning(len(project.chunks()) if project else 0, busy))),
+        Html(writing(job) + ("" if questions else beginning(passages, busy))),
         counts(tally),
         gr.update(visible=bool(questions)),
         _list(studio, project, show, search, sheet, cursor) if questions else Html(""),
@@ -371,36 +364,28 @@ def build(page: Page) -> None:
                                 interactive=True)  # fmt: skip
             rows = page.html(elem_id="q-list")
             purposes = page.html(elem_id="ask-counts")
-            bulk = gr.Button("Approve all with evidence", elem_id="ask-all", size="sm", visible=False, interactive=True)
+            bulk = gr.Button("Approve all with evidence", elem_id="ask-all", visible=False, **SMALL)
         with gr.Column(elem_classes="card"):
             evidence = page.html(elem_id="q-evidence")
             question = gr.Textbox(label="Question", lines=2, elem_id="q-question", interactive=True)
             answer = gr.Textbox(label="Answer", lines=3, elem_id="q-answer", interactive=True)
             with gr.Row():
-                yes = gr.Button("✓ Approve (A)", variant="primary", elem_id="q-approve", interactive=True, min_width=130,
-                                elem_classes=["key-a", "key-main"])  # fmt: skip
+                yes = gr.Button("✓ Approve (A)", variant="primary", elem_id="q-approve", min_width=130,
+                                interactive=True, elem_classes=["key-a", "key-main"])  # fmt: skip
                 no = gr.Button("✗ Reject (R)", variant="stop", elem_id="q-reject", interactive=True, min_width=130,
                                elem_classes="key-r")  # fmt: skip
                 back = gr.Button("Undo (U)", elem_id="q-undo", elem_classes="key-u", interactive=False, min_width=130)
             with gr.Row():
-                mute = gr.Button(
-                    "Your documents do not say", elem_id="q-silent", size="sm", scale=2, min_width=180, interactive=True
-                )
-                up = gr.Button(
-                    "↑ Back", elem_id="q-up", elem_classes="key-up", size="sm", min_width=80, interactive=True
-                )
-                down = gr.Button("↓ Next", elem_id="q-down", elem_classes="key-down", size="sm", min_width=80,
-                                 interactive=True)  # fmt: skip
+                mute = gr.Button("Your documents do not say", elem_id="q-silent", scale=2, min_width=190, **SMALL)
+                up = gr.Button("↑ Back", elem_id="q-up", elem_classes="key-up", min_width=70, **SMALL)
+                down = gr.Button("↓ Next", elem_id="q-down", elem_classes="key-down", min_width=70, **SMALL)
     with gr.Accordion("Write questions from the documents", open=False, elem_classes="card", elem_id="ask-writing"):
-        page.html(tag("p", "Questions are taken from sentences of your documents. Those that stand here already are not"
-                      " written again.", cls="sub"))  # fmt: skip
+        page.html(tag("p", "From the sentences of your documents; none that stands here already.", cls="sub"))
         limit = gr.Number(20, label="At most, for each document", info="0 means no limit.", minimum=0, precision=0,
                           elem_id="ask-limit", interactive=True)  # fmt: skip
         new = gr.Button("Write questions", elem_id="ask-write", interactive=True)
     with gr.Accordion("Import questions from a file", open=False, elem_classes="card", elem_id="ask-import"):
-        page.html(
-            tag("p", "CSV, JSONL or Excel (.xlsx) with a header row. Its questions count as approved.", cls="sub")
-        )
+        page.html(tag("p", "CSV, JSONL or Excel (.xlsx) with a header row; all of it counts as approved.", cls="sub"))
         file = gr.File(label="File with questions", elem_id="ask-file", height=120, interactive=True)
         trouble = page.note()
         with gr.Column(visible=False) as mapping:
@@ -435,8 +420,9 @@ def build(page: Page) -> None:
     # A file shows its columns first, then its rows come in.
     page.on(file.upload, preview, [file], [mapping, imports, *columns], note=trouble)
     page.on(imports.click, take, [file, *columns], [file, mapping, trouble], note=trouble)
-    # The page shows what the project holds; another filter is looked at at once.
+    # Another filter shows its first page.
+    page.on([show.change, search.change], top, outputs=[sheet])
+    # The page shows what the project holds.
     page.on_look(refresh, [pill, work, purposes, desk, rows, bulk, back, way], [*seen, sheet, cursor])
     page.on_look(first, [wanted], [cursor])
     page.on_look(refresh_proof, [evidence], [cursor], key=proof_key)
-    page.relook(show.change, search.change)

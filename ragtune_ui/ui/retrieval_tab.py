@@ -53,7 +53,10 @@ def results(found: Found, said: Mapping[str, bool | None]) -> Html:
     line = f"{many} in {time_taken(found.seconds)} · best match first · marked words come from your question"
     buttons = {p.chunk.id: judging(p.chunk.id, p.rank, said.get(p.chunk.id)) for p in found.passages}
     shown = [replace(p, chunk=replace(p.chunk, text=readable(p.chunk.text))) for p in found.passages]
-    return Html(tag("p", line, cls="sub", role="status") + cards.hits(shown, found.question, buttons))
+    weak = "" if any(p.lexical for p in found.passages) else cards.note(
+        "warn", "No passage holds a word of your question; these come nearest in meaning.", "Use fewer or other words.",
+        actions=[("Check the documents", "docs")])  # fmt: skip
+    return Html(tag("p", line, cls="sub", role="status") + weak + cards.hits(shown, found.question, buttons))
 
 
 def readable(text: str) -> str:
@@ -219,12 +222,16 @@ def build(page: Page) -> None:
     way = page.next("ask", "Next: Questions")
 
     # A question is searched for; an example question as well.
-    page.on([go.click, question.submit], find, [question], [found])
-    page.on(examples.select, ask, outputs=[question, found], acts=True)
+    waits: dict[str, Any] = {
+        "show_progress": "minimal",
+        "show_progress_on": hits,
+    }  # the first one loads the search model
+    page.on([go.click, question.submit], find, [question], [found], **waits)
+    page.on(examples.select, ask, outputs=[question, found], acts=True, **waits)
     # A judgement on a hit is kept.
     page.on(hits.select, judge, [found], [page.message], acts=True)
     # The search is tested when asked to.
-    page.on(check.click, measure, outputs=[tested])
+    page.on(check.click, measure, outputs=[tested], show_progress="minimal", show_progress_on=figures)
     # Settings are kept by the button, and loaded when the project changes.
     page.on(settle.click, keep, search.outputs, [kept_note], form=chunks, note=kept_note)
     page.on(settings.select, load, outputs=[*chunks.outputs, *search.outputs], changed=False)

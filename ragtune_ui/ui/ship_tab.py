@@ -112,8 +112,9 @@ def contract_words(contract: Contract) -> Html:
 # DOES ----------------------------------------------------------------------------------------
 
 
-def pack(studio: Any, project: Any, run: str, parts: Sequence[str]) -> None:
+def pack(studio: Any, project: Any, run: str, parts: Sequence[str]) -> Any:
     studio.shipping.export(project, run, list(parts))
+    return gr.update(value=None, visible=False)  # a zip fetched before would be the old one
 
 
 def fetch(studio: Any, project: Any, run: str, served: Callable[[Path], str]) -> Any:
@@ -130,7 +131,9 @@ def fetch(studio: Any, project: Any, run: str, served: Callable[[Path], str]) ->
     except OSError as error:
         remedy = "Copy the folder's path and take the files from there."
         raise ShippingError("There is no room for a copy of the zip.", remedy, str(error)) from error
-    return gr.update(value=value, visible=True, label=f"Save the zip ({cards.size_words(shipment.size)})")
+    return gr.update(
+        value=value, visible=True, label=f"Save {trained.name(shipment.run)} ({cards.size_words(shipment.size)})"
+    )
 
 
 def shipment_of(studio: Any, project: Any, run: str) -> Any:
@@ -242,7 +245,7 @@ def build(page: Page) -> None:
         past = page.html(elem_id="share-history")
 
     # Pack in the background; it loads the result again and compares.
-    page.on(go.click, pack, [run, parts])
+    page.on(go.click, pack, [run, parts], [zip_file])
     # The zip is put where the browser may fetch it, only when it is asked for.
     page.on(
         get.click,

@@ -16,6 +16,7 @@ from ragtune_ui.ui.page import Page
 
 # FORM ----------------------------------------------------------------------------------------
 
+FIRST, MOST = 6, 100  # wrong answers at once, and in all
 KINDS = {"use": "ok", "careful": "warn", "no difference": "warn", "do not use": "error", "not enough": "info"}
 ICONS = {"use": "✓", "careful": "!", "no difference": "=", "do not use": "✗", "not enough": "…"}
 SHOWN = (
@@ -117,8 +118,9 @@ def misses(verdict: Verdict) -> Html:
         for m in verdict.misses
     ]
     heads = ("Question", "Expected", "It said", "Likely cause", "What to do")
-    body = cards.table(heads, rows[:100], "Wrong answers", "None: every held-back question was answered well enough.")
-    more = tag("p", f"The first 100 of {len(rows):,}.", cls="caption") if len(rows) > 100 else ""
+    body = cards.table(heads, rows[:FIRST], "Wrong answers", "None: every held-back question was answered well enough.")
+    rest = rows[FIRST:MOST]
+    more = cards.folded(f"{len(rest)} more", cards.table(heads, rest, "More wrong answers")) if rest else ""
     ways = (
         tag(
             "div",

@@ -177,6 +177,13 @@ def test_choices_change_one_by_one(project: Project) -> None:
     assert (found.search, found.mix.raft, found.folders) == (SearchSettings(7, 0.25), 50, ("/a", "/b"))
 
 
+def test_model_folders_of_all_projects_are_known_once(home: Home, project: Project) -> None:
+    assert home.model_folders() == []
+    project.choose(folders=("/a", "/b"))
+    home.create("Second").choose(folders=("/b", "/c"))
+    assert sorted(home.model_folders()) == ["/a", "/b", "/c"]
+
+
 def test_choices_of_two_windows_are_both_kept(project: Project) -> None:
     def change(**changes: object) -> None:
         for _ in range(15):
@@ -260,10 +267,10 @@ def test_a_missing_text_is_said(project: Project, tmp_path: Path) -> None:
     document = keep(project, tmp_path)
     path = project.folder / "documents" / document.id / "text.md"
     path.write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(ProjectError, match="text of a document"):
+    with pytest.raises(ProjectError, match=r"cannot be read: text\.md"):
         project.text(document.id)
     path.unlink()
-    with pytest.raises(ProjectError, match="text of a document"):
+    with pytest.raises(ProjectError, match=r"missing: text\.md"):
         project.text(document.id)
 
 

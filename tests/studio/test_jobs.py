@@ -394,7 +394,7 @@ def test_a_run_that_ended_while_nobody_looked_is_not_interrupted(orphan) -> None
 
 
 def test_a_second_live_worker_waits_to_be_adopted(orphan) -> None:
-    house, run, process = orphan
+    house, run, _ = orphan
     studio = house.restarted()
     gate = house.fakes.gate
     gate.clear()

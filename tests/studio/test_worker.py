@@ -24,8 +24,9 @@ SHEET = RunSheet("built-in", "m", "d", "d", "mixed", TrainingPlan())
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A run folder; the process that trains it may not change this one's signals or environment."""
+    """A run folder; the process that trains it may not change this one's signals, environment or rank."""
     monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(os, "nice", lambda _: None, raising=False)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     folder = tmp_path / "run-001"
     files.write_record(folder / "sheet.json", SHEET)

@@ -27,9 +27,9 @@ PAYLOADS = (
     "</details></div><iframe srcdoc='<script>alert(1)</script>'>",
     "&lt;b&gt; & <b>bold</b>",
 )
-ALLOWED = set(
-    "div span p b u i strong mark br ol ul li dl dt dd table caption thead tbody tr th td h1 h2 h3 h4 button details "
-    "summary pre article dialog label input section nav select option svg".split()
+ALLOWED = re.compile(
+    "div|span|p|b|u|i|strong|mark|br|ol|ul|li|dl|dt|dd|table|caption|thead|tbody|tr|th|td|h[1-4]|button|details|summary|"
+    "pre|article|dialog|label|input"
 )
 HANDLER = re.compile(r"^on", re.IGNORECASE)
 
@@ -62,7 +62,7 @@ def safe(written: str) -> Reader:
     read = Reader(written)
     assert read.open == []
     for name, attributes in read.elements:
-        assert name in ALLOWED, name
+        assert ALLOWED.fullmatch(name), name
         assert not [a for a in attributes if HANDLER.match(a)], attributes
         assert not {"href", "src", "srcdoc", "action"} & set(attributes), attributes
     return read
@@ -167,7 +167,9 @@ def test_sources_are_numbered_and_fold_what_is_long() -> None:
 
 
 def test_a_table_without_rows_is_a_sentence_and_numbers_stand_right() -> None:
-    assert cards.table(["A"], [], "Documents", empty="No documents yet.") == '<p class="empty-line">No documents yet.</p>'
+    assert (
+        cards.table(["A"], [], "Documents", empty="No documents yet.") == '<p class="empty-line">No documents yet.</p>'
+    )
     assert cards.table(["A"], [], "Documents") == ""
     written = cards.table(["Name", "Pages"], [["a.pdf", 3]], "Documents", numbers=[1])
     assert '<td class="num">3</td>' in written

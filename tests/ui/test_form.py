@@ -114,6 +114,14 @@ def test_widgets_show_the_thing_carry_ids_and_cover_every_field() -> None:
     assert made["size"].value == 12
     assert made["size"].elem_id == "mix-size"
     assert made["size"].label == "Adapter size"
-    assert [type(w).__name__ for w in made.outputs] == ["Slider", "Number", "Radio", "Checkbox", "Textbox", "Radio", "State"]
+    assert [type(w).__name__ for w in made.outputs] == [
+        "Slider",
+        "Number",
+        "Radio",
+        "Checkbox",
+        "Textbox",
+        "Radio",
+        "State",
+    ]
     assert all(w.interactive for w in made.outputs[:-1])
     assert len(made) == len(made.outputs)

@@ -39,6 +39,13 @@ def test_no_hit_has_a_next_action() -> None:
     assert "Check the documents" in tab.results(Found("x", (), 0.1), {})
 
 
+def test_hits_without_a_shared_word_are_called_weak() -> None:
+    def shown(lexical: float) -> str:
+        return tab.results(Found("x", (Passage(chunk("c1", "Text."), 1, 0.1, 0.2, lexical),), 0.1), {})
+
+    assert "No passage holds a word" in shown(0.0) and "No passage holds a word" not in shown(0.3)
+
+
 def test_times_and_texts_are_readable() -> None:
     assert tab.time_taken(0.0381) == "38 ms" and tab.time_taken(1.23) == "1.2 s"
     assert tab.readable("# A\n\n## B\n\nOne # two\n\n\nthree") == "A\nB\nOne # two\nthree"
