@@ -99,6 +99,8 @@
     const dialog = document.querySelector(`dialog[data-name="${CSS.escape(name)}"]`);
     if (!dialog || dialog.open) return;
     dialog.dataset.id = id;
+    const keys = dialog.querySelector("#single-keys");
+    if (keys) keys.checked = recall(localStorage, "ragtune-keys", "on") === "on";
     const typed = dialog.querySelector("[data-typed]");
     if (typed) {
       typed.value = "";
@@ -181,10 +183,6 @@
   });
   document.addEventListener("change", (event) => {
     if (event.target.id === "single-keys") keep(localStorage, "ragtune-keys", event.target.checked ? "on" : "off");
-  });
-  document.addEventListener("DOMContentLoaded", () => {
-    const box = document.getElementById("single-keys");
-    if (box) box.checked = single();
   });
 
   // Banners: the server is gone; too many windows for the six connections a browser allows.

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "studio": {"studio", "store", "domain", "settings"},
     "ui": {"ui", "studio", "domain"},
     "settings": set(),
+    "command_line": {"domain"},
     # Front doors join floors: the training process and the window.
     "worker": {"domain", "store", "engine", "studio"},
 }

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from ragtune_ui.domain.errors import PlanError
+from ragtune_ui.domain.mixes import DatasetMix
+from ragtune_ui.domain.plans import TrainingPlan
 from ragtune_ui.store.presets import load_presets, preset_named
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
 
-@pytest.mark.parametrize("path", sorted(p for p in PRESETS.rglob("*.toml") if p.name != "models.toml"), ids=lambda p: p.stem)
+FILES = sorted(p for p in PRESETS.rglob("*.toml") if p.name != "models.toml")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_each_preset_loads(path: Path) -> None:
     preset = next(p for p in load_presets(path.parent) if p.name.lower().replace(" ", "-") == path.stem)
     assert sum(preset.mix.shares().values()) == 100
@@ -25,6 +30,11 @@ def test_the_four_presets_are_there_and_one_is_recommended() -> None:
     assert {p.name for p in presets} == {"Specialist", "Balanced", "Assistant", "DAP then RAFT"}
     assert [p.name for p in presets if p.recommended] == ["Balanced"] == [presets[0].name]
     assert preset_named(presets, "dap THEN raft").mix.order == "dap first"
+
+
+def test_a_new_project_starts_as_the_recommended_preset() -> None:
+    recommended = load_presets(PRESETS)[0]
+    assert (recommended.mix, recommended.plan) == (DatasetMix(), TrainingPlan())
 
 
 @pytest.mark.parametrize(

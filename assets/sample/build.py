@@ -3,6 +3,7 @@
 Building needs reportlab and python-docx, and building twice gives the same bytes. The built files
 are kept in the tree, so only somebody who edits a source needs to build. --check needs pypdfium2.
 """
+
 import argparse
 import datetime
 import html
@@ -14,13 +15,23 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
+KINDS = ("factoid", "definition", "procedure", "reason", "number", "list")
 HERE = Path(__file__).resolve().parent
 SOURCES, DOCUMENTS = HERE / "sources", HERE / "documents"
 FORMATS = {
-    "crossing-company": "md", "fog-and-wind-rules": "md", "battery-house": "md", "tide-house": "md",
-    "drive-winch": "pdf", "heronjack-hydraulics": "pdf", "winter-haul-out": "pdf",
-    "guide-cables": "docx", "boarding-ramps": "docx", "wheelhouse-desk": "docx",
-    "heronjack-crane": "html", "drills-and-rescue": "html"}
+    "crossing-company": "md",
+    "fog-and-wind-rules": "md",
+    "battery-house": "md",
+    "tide-house": "md",
+    "drive-winch": "pdf",
+    "heronjack-hydraulics": "pdf",
+    "winter-haul-out": "pdf",
+    "guide-cables": "docx",
+    "boarding-ramps": "docx",
+    "wheelhouse-desk": "docx",
+    "heronjack-crane": "html",
+    "drills-and-rescue": "html",
+}
 WANTED = {("train", True): 50, ("dev", True): 10, ("test", True): 20, ("test", False): 10}
 OWNER, FIXED = "The Orrelmouth Crossing Company", datetime.datetime(2024, 1, 1)
 
@@ -36,7 +47,7 @@ def blocks(text):
             yield f"h{len(marks)}", heading
         elif lines[0].startswith("|"):
             rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-            yield "table", [rows[0]] + rows[2:]
+            yield "table", [rows[0], *rows[2:]]
         elif lines[0].startswith("- "):
             yield "ul", [line[2:] for line in lines]
         elif re.match(r"\d+\. ", lines[0]):
@@ -54,7 +65,7 @@ def as_html(parts):
             out += [f"<{kind}>", *(f"<li>{html.escape(v, quote=False)}</li>" for v in value), f"</{kind}>"]
         elif kind == "table":
             tags = ["th"] + ["td"] * (len(value) - 1)
-            rows = ["".join(f"<{t}>{html.escape(c)}</{t}>" for c in row) for t, row in zip(tags, value)]
+            rows = ["".join(f"<{t}>{html.escape(c)}</{t}>" for c in row) for t, row in zip(tags, value, strict=True)]
             out += ["<table>", *(f"<tr>{row}</tr>" for row in rows), "</table>"]
     body, links = "\n".join(out), '<a href="#top">Home</a> <a href="#top">Machines</a> <a href="#top">Forms</a>'
     return f"""<!DOCTYPE html>
@@ -72,11 +83,22 @@ def as_pdf(parts):
     from reportlab.lib.pagesizes import A5
     from reportlab.lib.styles import ParagraphStyle
     from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table
-    plain = ParagraphStyle("p", fontName="Times-Roman", fontSize=10.5, leading=14, spaceAfter=7,
-                           hyphenationLang="", embeddedHyphenation=0, splitLongWords=0)
-    styles = {"p": plain,
-              "h1": ParagraphStyle("h1", plain, fontName="Helvetica-Bold", fontSize=18, leading=22, spaceAfter=12),
-              "h2": ParagraphStyle("h2", plain, fontName="Helvetica-Bold", fontSize=13, leading=17, spaceBefore=8)}
+
+    plain = ParagraphStyle(
+        "p",
+        fontName="Times-Roman",
+        fontSize=10.5,
+        leading=14,
+        spaceAfter=7,
+        hyphenationLang="",
+        embeddedHyphenation=0,
+        splitLongWords=0,
+    )
+    styles = {
+        "p": plain,
+        "h1": ParagraphStyle("h1", plain, fontName="Helvetica-Bold", fontSize=18, leading=22, spaceAfter=12),
+        "h2": ParagraphStyle("h2", plain, fontName="Helvetica-Bold", fontSize=13, leading=17, spaceBefore=8),
+    }
     title, story, buffer = parts[0][1], [], io.BytesIO()
     for kind, value in parts:
         if kind == "break" or kind in styles:
@@ -87,20 +109,31 @@ def as_pdf(parts):
             story += [Spacer(1, 4), Table(cells, style=style, repeatRows=1), Spacer(1, 8)]
         else:
             marks = [f"{n}." if kind == "ol" else "\u2022" for n in range(1, len(value) + 1)]
-            story += [Paragraph(f"{m} {html.escape(v, quote=False)}", plain) for m, v in zip(marks, value)]
+            story += [Paragraph(f"{m} {html.escape(v, quote=False)}", plain) for m, v in zip(marks, value, strict=True)]
 
     def footer(canvas, doc):
         canvas.setFont("Helvetica", 8)
         canvas.drawCentredString(A5[0] / 2, 24, f"{title} - page {doc.page}")
 
-    pdf = SimpleDocTemplate(buffer, pagesize=A5, leftMargin=42, rightMargin=42, topMargin=44, bottomMargin=48,
-                            title=title, author=OWNER, invariant=1, allowSplitting=0)
+    pdf = SimpleDocTemplate(
+        buffer,
+        pagesize=A5,
+        leftMargin=42,
+        rightMargin=42,
+        topMargin=44,
+        bottomMargin=48,
+        title=title,
+        author=OWNER,
+        invariant=1,
+        allowSplitting=0,
+    )
     pdf.build(story, onFirstPage=footer, onLaterPages=footer)
     return buffer.getvalue()
 
 
 def as_docx(parts):
     import docx
+
     document = docx.Document()
     props = document.core_properties
     props.title, props.author, props.last_modified_by, props.comments = parts[0][1], OWNER, OWNER, ""
@@ -113,8 +146,8 @@ def as_docx(parts):
                 document.add_paragraph(item, "List Bullet" if kind == "ul" else "List Number")
         elif kind == "table":
             table = document.add_table(len(value), len(value[0]), "Table Grid")
-            for row, texts in zip(table.rows, value):
-                for cell, text in zip(row.cells, texts):
+            for row, texts in zip(table.rows, value, strict=True):
+                for cell, text in zip(row.cells, texts, strict=True):
                     cell.text = text
     first, second = io.BytesIO(), io.BytesIO()
     document.save(first)
@@ -142,6 +175,7 @@ def built_text(path):
     """The text a reader of this built document would get, whitespace-normalised."""
     if path.suffix == ".pdf":
         import pypdfium2
+
         return squash(" ".join(page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(path)))
     if path.suffix == ".docx":
         xml = zipfile.ZipFile(path).read("word/document.xml").decode("utf-8").replace("</w:p>", " ")
@@ -169,7 +203,7 @@ def check():
         evidence, answer = squash(r["evidence"]), r["answer"].lower()
         leak = re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", r["question"].lower())
         tests = {
-            "the kind is unknown": r["kind"] not in "factoid definition procedure reason number list".split(),
+            "the kind is unknown": r["kind"] not in KINDS,
             "the evidence is not in the source": evidence not in source[r["source"]],
             "the evidence is not in the built document": evidence not in built[r["source"]],
             "the answer is not in the evidence": not answer or answer not in evidence.lower(),

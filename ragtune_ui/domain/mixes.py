@@ -25,11 +25,11 @@ class DatasetMix:
     raft: int = 70  # answers from sources
     plain: int = 30  # everyday instructions
     dap: int = 0  # subject reading
-    withheld: int = 20  # percent of the raft lane: oracle taken out, target is the refusal
+    withheld: int = 25  # percent of the raft lane: oracle taken out, target is the refusal
     clean: int = 15  # percent of the raft lane: oracle alone, no distractors
     distractors: int = 3  # misleading passages beside the oracle, at most
     variants: int = 4  # raft examples from one question, at most (other distractors, other order)
-    size: int = 240  # examples in all
+    size: int = 200  # examples in all
     order: Literal["mixed", "dap first"] = "mixed"  # one stage, or subject reading before the rest
     plain_targets: Literal["own", "written"] = "own"  # the base model's own answers (SDFT), or ours
     seed: int = 42

@@ -32,7 +32,7 @@ from ragtune_ui.engine.tokens import encode
 SKIPS = 3  # steps in a row whose loss may fail to be a number
 UNSEEN = 32  # unseen examples of a check, at most: it must not cost more than it tells
 
-Emit = Callable[..., None]
+Emit = Callable[..., object]
 
 
 def train(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
 
 NEAR = 20  # ranks the recipes may draw distractors from
-OWN_ANSWER_TOKENS = 96
+OWN_ANSWER_TOKENS = 64
 
 
 @dataclass(frozen=True)

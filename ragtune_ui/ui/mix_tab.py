@@ -284,7 +284,7 @@ def stock_of(studio: Any, project: Any) -> tuple[int, int, int]:
 def build(page: Page) -> None:
     """Layout above, wiring below."""
     presets = page.studio.mixing.presets()
-    pill = page.header("Training mix", "Decide what the model practises. The three shares always add up to 100 %.")
+    pill = page.header("Training mix", "Decide what the model practises. The three shares always add up to 100\u00a0%.")
     with gr.Column(elem_classes="card"):
         preset = gr.Radio(
             preset_choices(presets),
@@ -294,7 +294,7 @@ def build(page: Page) -> None:
             interactive=True,
         )
     fields = FORM.start("mix")
-    with gr.Row(elem_classes="two wide-left stack"):
+    with gr.Row(elem_classes="two wide-left"):
         with gr.Column(elem_classes="card mix-moves"):
             fields.put(*SHARES, "withheld")
         with gr.Column(elem_classes="card"):

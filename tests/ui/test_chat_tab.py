@@ -84,7 +84,7 @@ def test_both_panes_grow_over_passages_that_are_sent_once() -> None:
     assert "getting the model ready" in steps[0][0] and "When?" in steps[0][1]
     assert "crane&lt;i&gt;.pdf" in steps[1][2] and isinstance(steps[-1][2], dict)
     assert "At 20." in steps[-1][0] and 'data-cite="1"' in steps[-1][1]
-    assert steps[-1][3] == ["ab", {"base": "2 words/s · 1.0 s", "tuned": "2.0 words/s · 2.0 s"}]
+    assert steps[-1][3] == ["ab", {"base": "2.0 words/s · 1.0 s", "tuned": "2.0 words/s · 2.0 s"}]
 
 
 def test_without_a_tuned_model_the_right_side_says_so() -> None:

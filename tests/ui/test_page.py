@@ -394,10 +394,8 @@ def small_window(studio: FakeStudio, monkeypatch: pytest.MonkeyPatch) -> shell.S
     from tests.ui.window import tabs
 
     monkeypatch.setattr(shell, "TABS", tabs())
-    window = shell.Shell(studio)
     with gr.Blocks(analytics_enabled=False) as app:
-        window.project = gr.BrowserState("")
-        window.step, window.shown = gr.State("home"), gr.State({})
+        window = shell.Shell(studio)
         window.build(app)
     return window
 
@@ -475,9 +473,8 @@ def test_no_value_is_computed_when_the_page_loads(window: gr.Blocks) -> None:
 
 def test_every_page_can_look_without_a_project(tmp_path: Path) -> None:
     studio = real_studio(tmp_path)
-    made = shell.Shell.__new__(shell.Shell)
     with gr.Blocks(analytics_enabled=False) as app:
-        made.__init__(studio)  # type: ignore[misc]
+        made = shell.Shell(studio)
         made.build(app)
     for page in made.pages:
         values = [getattr(component, "value", None) for component in page.look_inputs]

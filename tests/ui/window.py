@@ -59,9 +59,9 @@ class FakeStudio:
         return found
 
     def steps(self, project: Any) -> list[Any]:
-        titles = "Start Documents Passages Questions Mix Train Compare Verdict Take-away".split()
-        keys = "home docs find ask mix train chat verdict share".split()
-        states = "done done done part done ready ready needs blocked".split()
+        titles = ["Start", "Documents", "Passages", "Questions", "Mix", "Train", "Compare", "Verdict", "Take-away"]
+        keys = ["home", "docs", "find", "ask", "mix", "train", "chat", "verdict", "share"]
+        states = ["done", "done", "done", "part", "done", "ready", "ready", "needs", "blocked"]
         rows = list(zip(keys, titles, states if project else ["blocked"] * 9, strict=True))
         return [
             SimpleNamespace(key=k, title=t, state=s, line=project.name if project else "Needs a project")

@@ -100,9 +100,17 @@ def make_tokenizer(folder: Path):
         + [decoders.Replace(pattern, plain) for pattern, plain in closing]
     )
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tok, unk_token="[UNK]", pad_token="[PAD]", cls_token=BOS, sep_token=EOS,
-        mask_token="[MASK]", bos_token=BOS, eos_token=EOS, additional_special_tokens=[USER, ASSISTANT],
-        model_max_length=POSITIONS, clean_up_tokenization_spaces=False,
+        tokenizer_object=tok,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token=BOS,
+        sep_token=EOS,
+        mask_token="[MASK]",
+        bos_token=BOS,
+        eos_token=EOS,
+        additional_special_tokens=[USER, ASSISTANT],
+        model_max_length=POSITIONS,
+        clean_up_tokenization_spaces=False,
     )
     fast.chat_template = TEMPLATE
     return fast, keep
@@ -115,12 +123,20 @@ def make_model(folder: Path, tok, keep: list[int]):
     from transformers import BertConfig, BertLMHeadModel
 
     config = BertConfig.from_pretrained(folder)
-    config.update(dict(
-        is_decoder=True, vocab_size=len(keep), max_position_embeddings=POSITIONS, use_cache=True,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, tie_word_embeddings=True,
-        bos_token_id=tok.bos_token_id, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id,
-        architectures=["BertLMHeadModel"],
-    ))
+    changes = {
+        "is_decoder": True,
+        "vocab_size": len(keep),
+        "max_position_embeddings": POSITIONS,
+        "use_cache": True,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "tie_word_embeddings": True,
+        "bos_token_id": tok.bos_token_id,
+        "eos_token_id": tok.eos_token_id,
+        "pad_token_id": tok.pad_token_id,
+        "architectures": ["BertLMHeadModel"],
+    }
+    config.update(changes)
     torch.manual_seed(42)
     model = BertLMHeadModel(config)
     weights = load_file(folder / "model.safetensors")
@@ -150,23 +166,31 @@ class Reading:
         self.seed = seed
         self.user, self.assistant = tok.convert_tokens_to_ids([USER, ASSISTANT])
         self.bos, self.eos = tok.bos_token_id, tok.eos_token_id
-        encode = lambda texts: tok(texts, add_special_tokens=False)["input_ids"]  # noqa: E731
+        encode = lambda texts: tok(texts, add_special_tokens=False)["input_ids"]
         rows = [r for r in read_lines(data / "reading/squad-1-train.jsonl.gz") if r["questions"]]
         self.passages = encode([f"{r['title'].replace('_', ' ')}: {r['passage']}" for r in rows])
         self.questions = []
         for row in rows:
             asked = [(q["question"], q["answers"][0]) for q in row["questions"] if q["answers"]]
-            self.questions.append([] if not asked else list(zip(
-                encode([q.strip() for q, _ in asked]), encode([a for _, a in asked]), strict=True)))
+            self.questions.append(
+                []
+                if not asked
+                else list(zip(encode([q.strip() for q, _ in asked]), encode([a for _, a in asked]), strict=True))
+            )
         self.articles = [row["title"] for row in rows]
         self.marks = encode([f"[{n}]" for n in range(1, 10)])
         self.question_mark = encode(["Question:"])[0]
         self.asks = [encode([a.replace("{answer}", "")])[0] for a in ASKS]
         plain = [(r["prompt"], r["completion"]) for r in read_lines(data / "instructions/t0-reading.jsonl.gz")]
-        plain += 4 * [(f"{r['instruction']} {r['input']}".strip(), r["output"])
-                      for r in read_lines(data / "instructions/human-written.jsonl")]
-        self.plain = [(p, c) for p, c in zip(encode([p for p, _ in plain]), encode([c for _, c in plain]), strict=True)
-                      if len(p) + len(c) < POSITIONS - 8 and c]
+        plain += 4 * [
+            (f"{r['instruction']} {r['input']}".strip(), r["output"])
+            for r in read_lines(data / "instructions/human-written.jsonl")
+        ]
+        self.plain = [
+            (p, c)
+            for p, c in zip(encode([p for p, _ in plain]), encode([c for _, c in plain]), strict=True)
+            if len(p) + len(c) < POSITIONS - 8 and c
+        ]
 
     def sequence(self, index: int) -> tuple[list[int], list[bool]]:
         rng = random.Random(f"{self.seed}:{index}")
@@ -262,8 +286,11 @@ def train(args: argparse.Namespace) -> None:
     model = make_model(folder, tok, keep)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]
-    opt = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
-                            lr=PEAK_LR, betas=(0.9, 0.98))
+    opt = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
+        lr=PEAK_LR,
+        betas=(0.9, 0.98),
+    )
     state = {"step": 0, "index": 0, "minutes": 0.0, "tokens": 0}
     saved = work / "state.pt"
     if saved.exists():
@@ -275,11 +302,11 @@ def train(args: argparse.Namespace) -> None:
     data = Reading(args.data, tok, args.seed)
     tok.save_pretrained(work)
     model.train()
-    seen, marked, kept_at, losses = time.monotonic(), state["minutes"], state["minutes"], []
+    seen, kept_at, losses = time.monotonic(), state["minutes"], []
 
     def keep_state() -> None:
         torch.save({"model": model.state_dict(), "opt": opt.state_dict(), "state": state}, work / "state.new")
-        os.replace(work / "state.new", saved)
+        (work / "state.new").replace(saved)
 
     for next_index, rows in data.batches(state["index"]):
         lr = learning_rate(state["step"], state["minutes"], args.minutes)
@@ -309,8 +336,11 @@ def train(args: argparse.Namespace) -> None:
         if state["step"] % 20 == 0:
             mean = sum(losses) / len(losses)
             speed = state["tokens"] / max(1e-6, state["minutes"] * 60)
-            print(f"step {state['step']} min {state['minutes']:.1f} tokens {state['tokens']} loss {mean:.3f} "
-                  f"lr {lr:.2e} tok/s {speed:.0f}", flush=True)
+            print(
+                f"step {state['step']} min {state['minutes']:.1f} tokens {state['tokens']} loss {mean:.3f} "
+                f"lr {lr:.2e} tok/s {speed:.0f}",
+                flush=True,
+            )
             losses = []
         if state["minutes"] - kept_at > 5:
             kept_at = state["minutes"]
