@@ -107,7 +107,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], caption: str
     if not rows:
         return tag("p", empty, cls="empty-line") if empty else Html("")
     kind = ["num" if n in numbers else None for n in range(len(headers))]
-    head = tag("tr", *(tag("th", h, scope="col", cls=kind[n]) for n, h in enumerate(headers)))
+    head = tag("tr", *(tag("th", h, scope="col", cls=kind[n]) if h else tag("td") for n, h in enumerate(headers)))
     body = [tag("tr", *(tag("td", cell, cls=kind[n]) for n, cell in enumerate(row))) for row in rows]
     whole = tag("table", tag("caption", caption, cls="sr-only"), tag("thead", head), tag("tbody", *body), cls="table")
     return tag("div", whole, cls="table-wrap", tabindex="0", role="region", aria_label=caption)

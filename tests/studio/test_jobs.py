@@ -379,9 +379,12 @@ def test_an_adopted_worker_that_does_not_hear_is_ended(house: House, monkeypatch
     monkeypatch.setattr(jobs, "STOP_GRACE", 0.2)
     run, process = left_behind(house, "deaf")
     studio = house.restarted()
-    studio.recover()
-    studio.training.stop(house.project, run)
-    assert process.wait(10) == -signal.SIGKILL
+    try:
+        studio.recover()
+        studio.training.stop(house.project, run)
+        assert process.wait(10) == -signal.SIGKILL
+    finally:
+        process.kill()
     assert studio.jobs.wait(house.project, run).state == "interrupted"
 
 

@@ -175,6 +175,7 @@ def test_a_table_without_rows_is_a_sentence_and_numbers_stand_right() -> None:
     assert '<td class="num">3</td>' in written
     assert '<th scope="col" class="num">Pages</th>' in written
     assert "<caption" in written
+    assert "<th " not in cards.table([""], [["x"]], "Buttons")  # a header cell without words is a riddle to listeners
 
 
 def test_pills_and_notes_never_speak_by_colour_alone() -> None:
