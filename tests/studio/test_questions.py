@@ -14,7 +14,8 @@ import pytest
 
 from ragtune_ui.domain.errors import QuestionError
 from ragtune_ui.domain.questions import Question
-from ragtune_ui.studio.questions import PAGE, WITHHELD_SHARE, Imported, read_table
+from ragtune_ui.store.tables import read_table
+from ragtune_ui.studio.questions import PAGE, WITHHELD_SHARE, Imported
 from tests.studio.conftest import House, facts
 
 HEADERS = ["Question", "Answer", "Source", "Split", "Answerable", "Evidence"]
