@@ -270,6 +270,8 @@
         modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
       });
     };
+    // Plotly hears the window only; a page that was hidden meanwhile comes back at another width.
+    new ResizeObserver(() => { if (window.Plotly && box.offsetWidth && box.data) window.Plotly.Plots.resize(box); }).observe(element);
     watch("value", () => { draw(); });
     redrawn.push(() => draw(true));
     draw();

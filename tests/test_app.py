@@ -48,7 +48,8 @@ def test_a_model_folder_without_weights_is_refused_in_words(tmp_path: Path) -> N
     (tmp_path / "documents").mkdir()
     (tmp_path / "documents" / "a.md").write_text("# A\n\nThe ramp carries 12 t.", encoding="utf-8")
     (tmp_path / "model").mkdir()
-    said = run("run", "--documents", str(tmp_path / "documents"), "--model", str(tmp_path / "model"), home=tmp_path / "h")
+    places = ("--documents", str(tmp_path / "documents"), "--model", str(tmp_path / "model"))
+    said = run("run", *places, home=tmp_path / "h")
     assert said.returncode == 1
     assert "Traceback" not in said.stderr
     assert "model" in said.stderr.lower()

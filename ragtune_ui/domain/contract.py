@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ragtune_ui.domain.examples import Message
-from ragtune_ui.domain.passages import Chunk
+from ragtune_ui.domain.passages import Chunk, readable
 
 _CITATION = re.compile(r"\[\s*\d{1,2}(?:\s*[,;]\s*\d{1,2})*\s*\]")  # [1], and [1, 2] as larger models write it
 
@@ -43,7 +43,7 @@ class Contract:
     def messages(self, question: str, passages: Sequence[Chunk]) -> tuple[Message, ...]:
         """The prompt with passages; numbers follow the given order, from 1."""
         shown = [
-            self.passage.format(number=n, title=_heading(chunk), text=" ".join(chunk.text.split()))
+            self.passage.format(number=n, title=_heading(chunk), text=" ".join(readable(chunk.text).split()))
             for n, chunk in enumerate(passages, start=1)
         ]
         asked = self.question.format(question=question.strip())

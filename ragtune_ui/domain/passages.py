@@ -106,6 +106,11 @@ def marks(question: str, text: str) -> list[tuple[int, int]]:
     return [m.span() for m in _WORDS.finditer(text) if stem(m.group()) in wanted]
 
 
+def readable(text: str) -> str:
+    """A passage without heading marks and empty lines: for cards and prompts, where its place stands beside it."""
+    return re.sub(r"\n{2,}", "\n", re.sub(r"(?m)^#{1,6}[ \t]+", "", text))
+
+
 def find_span(text: str, wanted: str) -> tuple[int, int] | None:
     """Where ``wanted`` stands in ``text``, whatever the white space, list marks or case; None if nowhere."""
     words = re.findall(r"\S+", wanted)

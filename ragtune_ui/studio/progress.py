@@ -118,7 +118,13 @@ def _chat(studio: Studio, project: Project) -> tuple[StepState, str]:
     if not usable:
         return ("ready", "Original model only") if project.chunks() else ("blocked", "Needs documents")
     number = len(project.turns())
-    return ("done" if number else "ready"), f"{number:,} questions compared" if number else "Ready to compare"
+    return ("done" if number else "ready"), _compared(number)
+
+
+def _compared(number: int) -> str:
+    return (
+        "Ready to compare" if not number else "1 question compared" if number == 1 else f"{number:,} questions compared"
+    )
 
 
 def _verdict(studio: Studio, project: Project) -> tuple[StepState, str]:

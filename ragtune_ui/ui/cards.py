@@ -9,7 +9,7 @@ from typing import Literal
 
 from ragtune_ui.domain.errors import RagtuneError
 from ragtune_ui.domain.examples import Example
-from ragtune_ui.domain.passages import Chunk, Passage, marks
+from ragtune_ui.domain.passages import Chunk, Passage, marks, readable
 
 Kind = Literal["ok", "warn", "error", "info", "quiet", "run"]
 Action = tuple[str, str]  # what the button says, the key of the page it opens
@@ -234,9 +234,9 @@ def sources(chunks: Sequence[Chunk], limit: int = 280) -> Html:
     """The passages an answer may cite, numbered from 1; a click on ``[1]`` lights the first."""
     cards = []
     for n, chunk in enumerate(chunks, start=1):
-        text = " ".join(chunk.text.split())
+        text = " ".join(readable(chunk.text).split())
         short = text if len(text) <= limit else f"{text[:limit].rsplit(' ', 1)[0]} …"
-        more = folded("Whole passage", tag("p", lines(chunk.text))) if short != text else ""
+        more = folded("Whole passage", tag("p", lines(readable(chunk.text)))) if short != text else ""
         head = tag("p", tag("strong", f"[{n}] {chunk.title}"), cls="place") + tag("p", chunk.place, cls="sub")
         text = tag("p", f"“{short}”", cls="text")
         cards.append(tag("li", Html(head), text, more, cls="card source", data_source=n, tabindex="-1"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import gradio as gr
 
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.errors import QuestionError
+from ragtune_ui.domain.passages import readable
 from ragtune_ui.domain.questions import COLUMNS, Question
 from ragtune_ui.domain.runs import Job, time_words
 from ragtune_ui.studio.questions import PAGE
@@ -95,15 +95,10 @@ def proof(question: Question, found: Evidence | None, at: int, total: int) -> Ht
         where, text = tag("p", "No passage", cls="place"), Html("")
     else:
         where = tag("p", tag("strong", found.document), f" — {found.place}", cls="place")
-        before, sentence, after = (cards.lines_kept(_bare(t)) for t in (found.before, found.sentence, found.after))
+        before, sentence, after = (cards.lines_kept(readable(t)) for t in (found.before, found.sentence, found.after))
         text = tag("p", before, tag("u", sentence), after, cls="text")
     body = tag("div", tag("div", where, aside, cls="split"), text, warning(question), cls="evidence")
     return Html(body + tag("p", state(question), tag("span", f" {use(question)}", cls="sub")))
-
-
-def _bare(text: str) -> str:
-    """Without heading marks and empty lines, which the card has no room for."""
-    return re.sub(r"\n{2,}", "\n", re.sub(r"(?m)^#{1,6} ", "", text))
 
 
 def warning(question: Question) -> Html:

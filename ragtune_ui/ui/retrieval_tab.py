@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ragtune_ui.domain.passages import ChunkSettings, SearchSettings
+from ragtune_ui.domain.passages import ChunkSettings, SearchSettings, readable
 from ragtune_ui.ui import cards
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.form import Form, slider
@@ -57,11 +56,6 @@ def results(found: Found, said: Mapping[str, bool | None]) -> Html:
         "warn", "No passage holds a word of your question; these come nearest in meaning.", "Use fewer or other words.",
         actions=[("Check the documents", "docs")])  # fmt: skip
     return Html(tag("p", line, cls="sub", role="status") + weak + cards.hits(shown, found.question, buttons))
-
-
-def readable(text: str) -> str:
-    """The text of a passage without heading marks and empty lines, which the card has no room for."""
-    return re.sub(r"\n{2,}", "\n", re.sub(r"(?m)^#{1,6} ", "", text))
 
 
 def judging(chunk: str, rank: int, said: bool | None) -> list[Html]:

@@ -78,7 +78,7 @@ def test_freezing_twice_gives_the_same_digest(full: House) -> None:
     manifest = full.studio.mixing.current(full.project)
     assert manifest is not None and job.result == {"dataset": manifest.id, "counts": manifest.counts}
     assert {k: manifest.counts[k] for k in ("raft", "plain", "dap")} == {"raft": 20, "plain": 12, "dap": 8}
-    assert manifest.counts["raft/refusal"] == 4 and manifest.counts["raft/clean"] == 3
+    assert manifest.counts["raft/refusal"] == 5 and manifest.counts["raft/clean"] == 3
     assert full.project.choices().mix == SMALL
     other = full.wait(full.studio.mixing.freeze(full.project, replace(SMALL, seed=7)))
     assert other.result["dataset"] != manifest.id and len(full.project.datasets()) == 2

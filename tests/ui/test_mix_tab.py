@@ -41,7 +41,7 @@ def test_the_recommended_preset_says_so() -> None:
 
 def test_the_plan_card_names_shortage_advice_and_basis() -> None:
     shown = mix_tab.plan_card(outlook(DatasetMix(), Stock(2, 9, 500), "Below <20> %."), 840.0, "from a trial")
-    assert "Only 2 approved questions to learn from: 8 instead of 168." in shown
+    assert "Only 2 approved questions to learn from: 8 instead of 140." in shown
     assert 'data-go="ask"' in shown and "about 14 min" in shown and "from a trial" in shown
     assert "Below &lt;20&gt; %." in shown and "about 12,345" in shown
 
