@@ -116,6 +116,8 @@ def fold(id: str, events: Iterable[Event]) -> Job:
         elif event.kind == "stage":
             job = replace(job, stage=d["name"])
         elif event.kind == "progress":
+            if int(d["total"]) != job.total or (marks and int(d["done"]) < marks[-1][1]):
+                marks = []  # another part of the work, with a pace of its own
             marks = [*marks, (event.at, int(d["done"]))][-40:]
             job = replace(job, done=int(d["done"]), total=int(d["total"]), note=d.get("note", ""))
         elif event.kind == "step":

@@ -132,3 +132,11 @@ def test_the_sentence_under_the_chart(job, says):
 )  # fmt: skip
 def test_time_words(seconds, words):
     assert time_words(seconds) == words
+
+
+def test_each_part_of_the_work_has_a_pace_of_its_own():
+    read = [("progress", {"done": n, "total": 4}) for n in range(4)]
+    cut = [("progress", {"done": n, "total": 4}) for n in (0, 1, 2)]
+    embedded = [("progress", {"done": 0, "total": 100}), ("progress", {"done": 10, "total": 100})]
+    assert fold("j", log(ASKED, STARTED, *read, *cut)).left == pytest.approx(2)  # 2 left at one a second
+    assert fold("j", log(ASKED, STARTED, *read, *cut, *embedded)).left == pytest.approx(9)  # 90 left at ten a second

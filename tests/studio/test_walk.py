@@ -221,7 +221,7 @@ def test_the_rail_of_a_finished_project(tuned: House) -> None:
     tuned.wait(tuned.studio.verdicts.measure(tuned.project))
     tuned.wait(tuned.studio.shipping.export(tuned.project, "", ["adapter"]))
     found = rail(tuned)
-    assert found["chat"] == ("done", "1 questions compared") and found["share"] == ("done", "Packed")
+    assert found["chat"] == ("done", "1 question compared") and found["share"] == ("done", "Packed")
     assert found["verdict"] == ("done", "Not enough to say")
     verdict = tuned.project.verdicts()[0]
     words = {"use": "Training helped", "careful": "Helped, with care", "no difference": "No clear difference",
