@@ -76,6 +76,7 @@ def mrr(ranks: Sequence[int | None], k: int = 10) -> float:
     return sum(1 / r for r in ranks if r is not None and r <= k) / len(ranks) if ranks else 0.0
 
 
+FEWEST_DOCUMENTS = 5  # that answers rest on, for an interval over documents
 Ratio = Callable[[Outcome], tuple[float, float]]
 """A metric as the parts of one fraction: it is the sum of the first over the sum of the second.
 Every metric here has this form, so 10,000 resamples are two matrix products."""
@@ -122,13 +123,13 @@ def bootstrap(
     """Mean and 95 % percentile interval of the metric on ``first``, or of ``second`` minus ``first``.
 
     Paired: both hold the same questions in the same order. Resampled by document, whole documents
-    with all their questions (science.md 6); where that leaves fewer than five groups, by question,
-    because an interval over three documents would be noise.
+    with all their questions (science.md 6); where the answerable questions rest on fewer than
+    ``FEWEST_DOCUMENTS``, by question, because an interval over three documents would be noise.
     """
     if not first:
         return Interval(0.0, 0.0, 0.0, 0)
     keys = [o.document for o in first]
-    if len(set(keys)) < 5:
+    if len({o.document for o in first if o.answerable}) < FEWEST_DOCUMENTS:
         keys = [o.question for o in first]
     group = {key: n for n, key in enumerate(dict.fromkeys(keys))}
     rows = np.array([group[key] for key in keys])

@@ -145,3 +145,12 @@ def test_bootstrap_draws_questions_where_documents_are_few():
 def test_clear_means_zero_is_outside():
     assert Interval(5, 1, 9).clear and Interval(-5, -9, -1).clear
     assert not Interval(5, 0, 9).clear and not Interval(0, -1, 1).clear
+
+
+def test_unanswerable_questions_do_not_make_two_documents_many():
+    """Two documents with ten answers each and ten lone unanswerables: resampled by question, so the interval
+    is that of 30 questions and not of 12 groups of which two weigh everything."""
+    answered = [replace(BLANK, question=f"q{n}", document=f"d{n % 2}", f1=float(n % 2)) for n in range(20)]
+    silent = [replace(BLANK, question=f"s{n}", document=f"s{n}", answerable=False) for n in range(10)]
+    by_question = bootstrap([*answered, *silent], None, METRICS["f1"])
+    assert by_question.high - by_question.low < 36  # a share of a third over 30: about +-17 points
