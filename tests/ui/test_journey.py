@@ -124,7 +124,7 @@ HEADS = {"Passages": "assages", "Mix": "mix", "Compare": "Compare"}
 
 def rail(page: Any, words: str, timeout: int = 30_000) -> None:
     """Wait until the rail says ``words``."""
-    page.wait_for_function("w => document.querySelector('#rail').innerText.includes(w)", arg=words, timeout=timeout)
+    page.wait_for_function("w => document.querySelector('#rail')?.innerText.includes(w)", arg=words, timeout=timeout)
 
 
 def runs(program: Program) -> list[Path]:
