@@ -27,10 +27,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Contract:
-    """Version 1. ``instruction`` goes first, as the system message; ``refusal`` is the one
-    sentence that says the documents are silent (small models learn one form best)."""
+    """How a prompt is put together. ``instruction`` goes first, as the system message; ``refusal`` is
+    the one sentence that says the documents are silent (small models learn one form best).
 
-    version: int = 1
+    Since version 2 the question stands before the passages and after them: a model that only looks
+    back then knows, while it reads, what it reads for (query-aware contextualization, Liu et al. 2023,
+    section 4.2). Datasets and adapters of version 1 keep the form they were made with.
+    """
+
+    version: int = 2
     instruction: str = (
         "Answer the question from the numbered passages only. Be short, and end with the number of the "
         "passage that proves the answer, like [1]. If the passages do not say, write exactly: "
@@ -47,7 +52,8 @@ class Contract:
             for n, chunk in enumerate(passages, start=1)
         ]
         asked = self.question.format(question=question.strip())
-        return (Message("system", self.instruction), Message("user", "\n\n".join([*shown, asked])))
+        parts = [asked, *shown, asked] if shown and self.version > 1 else [*shown, asked]
+        return (Message("system", self.instruction), Message("user", "\n\n".join(parts)))
 
     def closed_book(self, question: str) -> tuple[Message, ...]:
         """The prompt without passages: the "no retrieval" half of the four cells."""

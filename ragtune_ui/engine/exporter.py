@@ -152,7 +152,9 @@ def _may_grow(model: Path, precision: str) -> bool:
 def _write_words(to: Path, model: Path, name: str, contract: Contract, parts: Sequence[str]) -> None:
     """``contract.json`` for programs and ``README.md`` for people."""
     tokenizer = load_tokenizer(model)
-    example = rendered(contract.messages("How much may it lift?", _EXAMPLE), tokenizer)
+    question = "How much may it lift?"
+    example = rendered(contract.messages(question, _EXAMPLE), tokenizer)
+    asked = json.dumps(contract.messages(question, _EXAMPLE[:1])[-1].content, ensure_ascii=False)
     to.mkdir(parents=True, exist_ok=True)
     record = {
         **to_record(contract),
@@ -169,9 +171,10 @@ def _write_words(to: Path, model: Path, name: str, contract: Contract, parts: Se
         prompt=example.replace("```", "'''"),
         reply=contract.target("12.5 tonnes", [1]),
         refusal=contract.refusal,
+        form=_FORM["before and after" if contract.version > 1 else "after"],
         instruction=json.dumps(contract.instruction, ensure_ascii=False),
         capitals=_CAPITALS if lowers(tokenizer) else "",
-        load="\n\n".join(_LOAD[part].format(name=name) for part in sorted(set(parts))),
+        load="\n\n".join(_LOAD[part].format(name=name, asked=asked) for part in sorted(set(parts))),
     )
     (to / "README.md").write_text(card, encoding="utf-8")
 
@@ -192,10 +195,10 @@ _CAPITALS = """
 The tokenizer of this model knows small letters only, so its replies have no capitals. RAGTune copies
 the capitals back from the passages; elsewhere, do the same or show the replies as they are.
 """
-_ASK = """passages = "[1] Crane, Loads: The crane lifts 12.5 tonnes in calm weather."
+_ASK = """asked = {asked}
 messages = [
     {{"role": "system", "content": contract["instruction"]}},
-    {{"role": "user", "content": passages + "\\n\\nQuestion: How much may it lift?"}},
+    {{"role": "user", "content": asked}},
 ]
 prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
 reply = model.generate(input_ids=prompt["input_ids"], attention_mask=prompt["attention_mask"], max_new_tokens=96{ends})
@@ -229,6 +232,11 @@ model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dty
 """
     + _ASK.replace("{ends}", ", do_sample=False, eos_token_id=tokenizer.eos_token_id"),
 }
+_FORM = {
+    "before and after": "`Question: ...`, the passages as `[number] title: text`,\nnumbered from 1, and "
+    "`Question: ...` once more, all parted by empty lines",
+    "after": "the passages as `[number] title: text`,\nnumbered from 1 and parted by empty lines, and last `Question: ...`",
+}
 _CARD = """# A model tuned to read documents
 
 Tuned with RAGTune from the base model **{name}** to answer questions from numbered passages, to name
@@ -243,8 +251,7 @@ repeat sentences of the documents they were tuned on: treat them as you treat th
 
 ## How to ask
 
-Give the system message below, then one user message: passages as `[number] title: text`, numbered
-from 1 and parted by empty lines, and last `Question: ...`. The model was tuned on exactly this form
+Give the system message below, then one user message: {form}. The model was tuned on exactly this form
 and is only as good as the prompt keeps to it.
 
 System message: {instruction}

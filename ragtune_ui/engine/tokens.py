@@ -46,17 +46,20 @@ def encode(example: Example, tokenizer: Any, max_length: int) -> tuple[list[int]
 def prompt_ids(messages: Sequence[Message], tokenizer: Any, room: int | None = None) -> list[int]:
     """Ids of a prompt up to the point where the reply begins; at most ``room`` of them.
 
-    Where the prompt is longer, words go at the left of its longest user message, so that the
-    frame of the chat and the question at the end stay whole.
+    Where the prompt is longer, words go at the left of the passages in its longest user message, so
+    that the frame of the chat and the question, before and after them, stay whole.
     """
     ids = _ids(_render(messages, tokenizer, asks=True), tokenizer)
     if room is None or len(ids) <= room:
         return ids
     at = max((n for n, m in enumerate(messages) if m.role == "user"), key=lambda n: len(messages[n].content), default=0)
-    words = re.findall(r"\S+\s*", messages[at].content)
+    content = messages[at].content
+    first, gap, rest = content.partition("\n\n")
+    lead, rest = (first + gap, rest) if rest.endswith(gap + first) else ("", content)
+    words = re.findall(r"\S+\s*", rest)
 
     def without(cut: int) -> list[int]:
-        shorter = [Message(m.role, "".join(words[cut:])) if n == at else m for n, m in enumerate(messages)]
+        shorter = [Message(m.role, lead + "".join(words[cut:])) if n == at else m for n, m in enumerate(messages)]
         return _ids(_render(shorter, tokenizer, asks=True), tokenizer)
 
     low, high = 1, len(words)  # the fewest leading words to leave out

@@ -98,14 +98,17 @@ def history(shipments: Sequence[Any]) -> Html:
 
 def contract_words(contract: Contract) -> Html:
     """The prompt the model was trained on: whoever uses it elsewhere needs the very same."""
+    first = [("Then", contract.question)] if contract.version > 1 else []
     rows = [
         ("Instruction", contract.instruction),
+        *first,
         ("Each passage", contract.passage),
-        ("Then", contract.question),
+        ("And again" if first else "Then", contract.question),
         ("When the documents are silent", contract.refusal),
     ]
     body = [Html(tag("dt", name) + tag("dd", tag("code", value))) for name, value in rows]
-    text = "\n".join([contract.instruction, "", contract.passage, "", contract.question])
+    asked = [contract.question, ""] if first else []
+    text = "\n".join([contract.instruction, "", *asked, contract.passage, "", contract.question])
     return tag("div", tag("dl", *body, cls="prompt"), cards.copy_button(text, "Copy the prompt"), cls="stack")
 
 

@@ -14,8 +14,14 @@ def test_messages_number_the_passages_in_the_given_order():
     assert (system.role, system.content) == ("system", CONTRACT.instruction)
     assert user.role == "user"
     assert user.content == (
-        "[1] fog rules, Wind: Wind is measured.\n\n[2] d: Ramps {x}.\n\nQuestion: How is wind measured?"
+        "Question: How is wind measured?\n\n[1] fog rules, Wind: Wind is measured.\n\n[2] d: Ramps {x}.\n\n"
+        "Question: How is wind measured?"
     )
+
+
+def test_an_adapter_of_version_1_is_asked_as_it_was_trained():
+    _, user = Contract(version=1).messages("How is wind measured?", [chunk("a", "Ramps {x}.")])
+    assert user.content == "[1] d: Ramps {x}.\n\nQuestion: How is wind measured?"
 
 
 def test_closed_book_shows_the_question_alone():

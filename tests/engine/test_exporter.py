@@ -110,7 +110,9 @@ def test_the_program_in_the_model_card_runs_as_printed(
     messages = (
         Message("system", CONTRACT.instruction),
         Message(
-            "user", "[1] Crane, Loads: The crane lifts 12.5 tonnes in calm weather.\n\nQuestion: How much may it lift?"
+            "user",
+            "Question: How much may it lift?\n\n[1] crane, Loads: The crane lifts 12.5 tonnes in calm weather.\n\n"
+            "Question: How much may it lift?",
         ),
     )
     ours = ModelSpeaker(tiny_model, run / "adapter").answer([messages], "tuned", ANSWER_TOKENS, quiet)[0]

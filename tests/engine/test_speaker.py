@@ -14,7 +14,7 @@ from ragtune_ui.domain.errors import ModelError, Stopped
 from ragtune_ui.domain.examples import Message
 from ragtune_ui.domain.ports import Reply
 from ragtune_ui.engine.models import load_tokenizer
-from ragtune_ui.engine.speaker import LOOP, ModelSpeaker, _banned
+from ragtune_ui.engine.speaker import LOOP, ModelSpeaker, _banned, _Row
 from ragtune_ui.engine.tokens import encode, prompt_ids, restore
 from tests.engine.conftest import CORPUS, chunk, example
 
@@ -111,7 +111,9 @@ def test_a_side_that_ends_early_leaves_the_other_as_it_was(tiny_model: Path, ada
     speaker = ModelSpeaker(tiny_model, adapter)
     prompt = prompts()[1]
     whole = {s: last(list(speaker.stream(prompt, [s], LIMIT, lambda: False)), s) for s in ("base", "tuned")}
-    said = load_tokenizer(tiny_model)(whole["base"].text, add_special_tokens=False)["input_ids"]
+    row = _Row(speaker._prompt(prompt, LIMIT), tuned=False)
+    list(speaker._grow([row], LIMIT))
+    said = row.said  # as ids: what a random model says is not always text that would give them back
     speaker._ends = {*speaker._ends, said[4]}
     replies = list(speaker.stream(prompt, ["base", "tuned"], LIMIT, lambda: False))
     assert last(replies, "base").tokens <= 4
@@ -150,7 +152,7 @@ def test_fits_counts_prompt_and_room_and_a_longer_prompt_is_cut_at_the_left(tiny
     assert not speaker.fits(long, LIMIT)
     cut = tok.decode(speaker._prompt(long, LIMIT))
     assert len(speaker._prompt(long, LIMIT)) <= 1024 - LIMIT
-    assert "Question: When does lifting stop?" in cut and "[12]" in cut and "Answer the question" in cut
+    assert cut.count("Question: When does lifting stop?") == 2 and "[12]" in cut and "Answer the question" in cut
     assert speaker.answer([long], "base", LIMIT, quiet)[0]
 
 
