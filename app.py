@@ -7,7 +7,6 @@ from documents to a verdict in the terminal.
 from __future__ import annotations
 
 import argparse
-import functools
 import os
 import secrets
 import sys
@@ -28,17 +27,14 @@ from ragtune_ui.ui import guard
 
 def engines(settings: Settings) -> Engines:
     """Which doer fills which port. Their libraries load when a desk first needs one."""
-    from ragtune_ui.engine import catalog, chunker, embedder, exporter, reader, searcher, speaker, writer
+    from ragtune_ui.engine import catalog, exporter, reader, searching, speaker, writer
 
-    @functools.cache
-    def search_model() -> embedder.AnyEmbedder:
-        return embedder.embedder_from(settings.embedder, settings.network)
-
+    search = searching.Searching(settings)
     return Engines(
         reader=lambda: reader.DocumentReader(settings.file_limit),
-        chunker=lambda: chunker.PassageChunker(search_model().tokenizer_file),
-        searcher=lambda folder: searcher.LanceSearcher(folder, search_model()),
-        writer=writer.PatternWriter,
+        chunker=search.chunker,
+        searcher=search.searcher,
+        writer=writer.QuestionWriter,
         catalog=lambda: catalog.ModelCatalog(settings, folders=lambda: Home(settings.home).model_folders()),
         speaker=speaker.ModelSpeaker,
         worker=lambda run: python_module("ragtune_ui.worker", str(run)),

@@ -47,13 +47,17 @@ class Contract:
 
     def messages(self, question: str, passages: Sequence[Chunk]) -> tuple[Message, ...]:
         """The prompt with passages; numbers follow the given order, from 1."""
-        shown = [
-            self.passage.format(number=n, title=_heading(chunk), text=" ".join(readable(chunk.text).split()))
-            for n, chunk in enumerate(passages, start=1)
-        ]
+        shown = self.shown(passages)
         asked = self.question.format(question=question.strip())
         parts = [asked, *shown, asked] if shown and self.version > 1 else [*shown, asked]
         return (Message("system", self.instruction), Message("user", "\n\n".join(parts)))
+
+    def shown(self, passages: Sequence[Chunk]) -> list[str]:
+        """The passages as a prompt shows them, numbered from 1."""
+        return [
+            self.passage.format(number=n, title=_heading(chunk), text=" ".join(readable(chunk.text).split()))
+            for n, chunk in enumerate(passages, start=1)
+        ]
 
     def closed_book(self, question: str) -> tuple[Message, ...]:
         """The prompt without passages: the "no retrieval" half of the four cells."""

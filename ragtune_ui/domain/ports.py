@@ -5,45 +5,69 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ragtune_ui.domain.contract import Contract
-from ragtune_ui.domain.documents import Document, Parsed
+from ragtune_ui.domain.documents import Document, Parsed, Unpacked
 from ragtune_ui.domain.examples import Message
-from ragtune_ui.domain.passages import Chunk, ChunkSettings, Passage, SearchSettings
+from ragtune_ui.domain.passages import Chunk, ChunkSettings, Passage, SearchSettings, Updated
 from ragtune_ui.domain.questions import Question
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, note)``. It raises ``errors.Stopped`` when the person asked for a stop."""
 
 
 class Reader(Protocol):
-    def read(self, file: Path, kind: str) -> Parsed:
-        """The text of one file, page by page, read in a limited child process.
+    """Reads in a limited child process. ``progress`` is called about four times a second and may raise Stopped."""
+
+    def read(self, file: Path, kind: str, keep_repeated: bool = False, progress: Progress | None = None) -> Parsed:
+        """The text of one file, page by page; ``keep_repeated``: with the headers and footers of its pages.
 
         Raises:
             DocumentError: with a status and a sentence, for every file that gives no text.
         """
 
+    def unpack(self, file: Path, kind: str, to: Path, progress: Progress | None = None) -> Unpacked:
+        """The files inside a ZIP or e-mail, put into the folder ``to``. Raises DocumentError."""
+
+    def picture(self, file: Path, page: int, width: int) -> bytes:
+        """A page of a PDF as a JPEG, about ``width`` points wide. Raises DocumentError."""
+
 
 class Chunker(Protocol):
-    def cut(self, document: Document, text: str, settings: ChunkSettings) -> list[Chunk]:
-        """Passages in reading order. Ids are the same for the same document, settings and span."""
+    def cut(self, document: Document, text: str, settings: ChunkSettings, most: int = 0) -> list[Chunk]:
+        """Passages in reading order, the first ``most`` if given. Ids are the same for the same document and span."""
+
+    def count(self, texts: Sequence[str], model: Path | None = None) -> list[int]:
+        """Word pieces of each text, by the search model's tokenizer, or by that of a model's folder.
+
+        Raises:
+            ModelError: the folder has no tokenizer that can be read.
+        """
 
 
 class Embedder(Protocol):
     name: str
     fingerprint: str  # changes when vectors would
 
-    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[float]]:
-        """One unit vector a text."""
+    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
+        """One unit vector a text: [texts, dimensions], float32."""
+
+
+class Reranker(Protocol):
+    def score(self, question: str, texts: Sequence[str]) -> list[float]:
+        """How well each text answers the question, 0 to 1. Both are read together, so it is slow and sharp."""
 
 
 class Searcher(Protocol):
     """The index of one project, a folder that can be rebuilt from the documents at any time."""
 
-    def update(self, chunks: Sequence[Chunk], progress: Progress) -> None:
-        """Make the index hold exactly ``chunks``; only new ones are embedded. Raises Stopped."""
+    def update(self, chunks: Sequence[Chunk], progress: Progress) -> Updated:
+        """Make the index hold exactly ``chunks``; only texts never seen before are embedded. Searches
+        meanwhile are answered from what was there. Raises Stopped."""
 
     def search(
         self, questions: Sequence[str], settings: SearchSettings, documents: Sequence[str] | None = None
@@ -53,10 +77,23 @@ class Searcher(Protocol):
     def count(self) -> int:
         """Passages in the index; 0 where there is none."""
 
+    def plane(self) -> dict[str, tuple[float, float]]:
+        """Where each passage lies on a map of meaning, by id: alike is near. Both figures lie in -1 to 1."""
+
+    def drop(self) -> None:
+        """Remove the index, not what was learned of texts."""
+
 
 class Writer(Protocol):
-    def write(self, document: Document, text: str, chunks: Sequence[Chunk]) -> Iterator[Question]:
-        """Proposed questions with evidence from one document, best first within it."""
+    def write(
+        self, document: Document, text: str, chunks: Sequence[Chunk], asked: Sequence[Question] = (),
+        speaker: Speaker | None = None, wanted: int = 0, progress: Progress | None = None,
+    ) -> Iterator[Question]:  # fmt: skip
+        """Proposed questions with evidence from one document, best first within it.
+
+        Where they and those ``asked`` before are fewer than ``wanted``, ``speaker`` writes more: each
+        of these it could also answer from its passage. ``progress`` may raise Stopped.
+        """
 
 
 @dataclass(frozen=True)
@@ -133,8 +170,8 @@ class Engines:
     """Factories of the doers, called when a desk first needs one, so that importing stays light."""
 
     reader: Callable[[], Reader]
-    chunker: Callable[[], Chunker]
-    searcher: Callable[[Path], Searcher]  # the index folder of a project
+    chunker: Callable[[str], Chunker]  # search model: "built-in", a folder or a hub id; "" is the one of the settings
+    searcher: Callable[[Path, str], Searcher]  # the index folder of a project, search model
     writer: Callable[[], Writer]
     catalog: Callable[[], Catalog]
     speaker: Callable[[Path, Path | None], Speaker]  # model folder, adapter folder

@@ -36,6 +36,7 @@ class Question:
     status: QuestionStatus = "proposed"
     answerable: bool = True
     who: Origin = "written"
+    outdated: str = ""  # the evidence it had before its document changed, while it waits to be checked again
 
     @property
     def accepted(self) -> bool:
@@ -156,7 +157,7 @@ def decided(question: Question, status: QuestionStatus, text: str | None = None,
     Raises:
         QuestionError: the question would be empty, or answerable without an answer.
     """
-    new = replace(question, status=status,
+    new = replace(question, status=status, outdated="",
                   question=(question.question if text is None else text).strip(),
                   answer=(question.answer if answer is None else answer).strip())  # fmt: skip
     if new.accepted:

@@ -1,18 +1,21 @@
-"""Writer: questions out of a document's own sentences, without any language model.
+"""Writer: questions out of a document's own sentences, by patterns first, then by a language model.
 
-What it looks for: definitions, questions that the document itself asks, instructions, numbers, times, people, places,
-reasons, key-value lines and tables. A draft that a filter rejects is dropped, never mended: precision before volume.
+What the patterns look for: definitions, questions that the document itself asks, instructions, numbers, times, people,
+places, reasons, key-value lines and tables. A draft that a filter rejects is dropped, never mended: precision before
+volume. Where they find too little, the model asks about what is left (``writing/model.py``).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.passages import Chunk, covering
+from ragtune_ui.domain.ports import Progress, Speaker
 from ragtune_ui.domain.questions import Question, question_id
+from ragtune_ui.engine.writing import model
 from ragtune_ui.engine.writing.filters import sound
 from ragtune_ui.engine.writing.grammar import Vocabulary
 from ragtune_ui.engine.writing.layout import Found, from_layout
@@ -30,11 +33,24 @@ KINDS = {
 }
 
 
-class PatternWriter:
-    """Proposes questions by patterns (``ports.Writer``); the same text gives the same questions."""
+class QuestionWriter:
+    """Proposes questions (``ports.Writer``); the same text and model give the same questions."""
 
-    def write(self, document: Document, text: str, chunks: Sequence[Chunk]) -> Iterator[Question]:
+    def write(
+        self, document: Document, text: str, chunks: Sequence[Chunk], asked: Sequence[Question] = (),
+        speaker: Speaker | None = None, wanted: int = 0, progress: Progress | None = None,
+    ) -> Iterator[Question]:  # fmt: skip
         """Proposed questions, best first; evidence is ``text[start:end]`` and the answer stands in it."""
+        known = {q.id for q in asked}
+        fresh = [q for q in self._patterned(document, text, chunks) if q.id not in known]
+        yield from fresh
+        taken = [*fresh, *(q for q in asked if q.document == document.id)]
+        short = wanted - len(taken)
+        if speaker is not None and short > 0:
+            make: Callable[[model.Written], Question] = lambda row: _asked(row, document, text)
+            yield from model.questions(document, text, chunks, taken, speaker, short, progress or _unseen, make)
+
+    def _patterned(self, document: Document, text: str, chunks: Sequence[Chunk]) -> Iterator[Question]:
         seen: set[object] = set()
         given: Counter[object] = Counter()
         for found in sorted(_found(text), key=lambda f: (-f.draft.weight, f.start)):
@@ -90,3 +106,25 @@ def _question(found: Found, document: Document, text: str) -> Question:
         status="proposed",
         who="written",
     )
+
+
+def _asked(row: model.Written, document: Document, text: str) -> Question:
+    """A question that the model wrote; its answer in the words of the document."""
+    c = row.candidate
+    kind = c.kind if c.kind in ("number", "definition", "reason") else "factoid"
+    return Question(
+        id=question_id(row.question, document.id),
+        question=row.question,
+        answer=c.answer,
+        evidence=text[c.start : c.end],
+        document=document.id,
+        start=c.start,
+        end=c.end,
+        kind=kind,
+        status="proposed",
+        who="written",
+    )
+
+
+def _unseen(done: int, total: int, note: str) -> None:
+    """Progress that nobody looks at."""

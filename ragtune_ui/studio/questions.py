@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 Filter = Literal["to check", "approved", "all"]
 PAGE = 25
 DEV_SHARE = 0.12  # of the questions to learn from, kept for the dashed line
+WANTED = 150  # questions in all, shared out by length: where patterns find fewer, the model asks
+FOUND_WITHIN = 10  # places among which a search must find what the model asked about
 WITHHELD_SHARE = 1 / 3  # of written held-back questions, asked with their document withheld
 
 
@@ -199,33 +203,92 @@ class Questions:
     def write_all(self, project: Project, task: Task, limit: int = 0) -> int:
         """Write proposed questions from every ready document; returns how many are new.
 
-        Documents to hold back are chosen before the first question is written (science.md 5.1).
-        ``limit`` caps the number for each document; 0 is no cap.
+        Documents to hold back are chosen before the first question is written (science.md 5.1). Patterns
+        come first; where they give a document less than its share of ``WANTED``, the model asks. ``limit``
+        caps the number for each document; 0 is no cap.
         """
         self._studio.documents.ensure_held_back(project)
         writer = self._studio.writer()
-        chunks = project.chunks()
+        by_document: dict[str, list[Chunk]] = {}
+        for chunk in project.chunks():
+            by_document.setdefault(chunk.document, []).append(chunk)
         documents = [d for d in project.documents() if d.ready]
-        known = {question_id(q.question) for q in project.questions()}
         added = 0
         for done, document in enumerate(documents):
             task.progress(done, len(documents), f"Reading {document.name}")
-            own = [c for c in chunks if c.document == document.id]
+            own = by_document.get(document.id, [])
+            proposed = writer.write(document, project.text(document.id), own, project.questions())
+            added += self._add(project, document, own, proposed, limit)
+        if not limit:
+            added += self._ask_model(project, documents, by_document, task)
+        task.progress(len(documents), len(documents), "Written")
+        task.result(written=added)
+        return added
+
+    def _ask_model(
+        self, project: Project, documents: Sequence[Document], by_document: Mapping[str, list[Chunk]], task: Task
+    ) -> int:
+        """Questions by the project's base model for documents that have less than their share."""
+        have = Counter(q.document for q in project.questions())
+        passages = sum(map(len, by_document.values()))
+        share = {d.id: ceil(WANTED * len(by_document.get(d.id, [])) / max(1, passages)) for d in documents}
+        short = [d for d in documents if have[d.id] < share[d.id]]
+        if not short:
+            return 0
+        folder, added = self._studio.model_folder(project.choices().model), 0
+        for done, document in enumerate(short):
+            own = by_document[document.id]
+
+            def progress(part: int, of: int, note: str, done: int = done, name: str = document.name) -> None:
+                task.progress(100 * done + 100 * part // max(1, of), 100 * len(short), f"Asking about {name}")
+
+            with self._studio.speakers.using(folder, None) as speaker:
+                written = list(
+                    self._studio.writer().write(
+                        document,
+                        project.text(document.id),
+                        own,
+                        project.questions(),
+                        speaker,
+                        share[document.id],
+                        progress,
+                    )
+                )
+            added += self._add(project, document, own, self._found(project, written, own))
+        return added
+
+    def _found(self, project: Project, written: Sequence[Question], chunks: Sequence[Chunk]) -> list[Question]:
+        """Those of which a search finds a passage with the evidence: the others could mean anything."""
+        if not written:
+            return []
+        hits = self._studio.retrieval.search(project, [q.question for q in written], number=FOUND_WITHIN)
+        oracles = [{c.id for c in q.oracles(chunks)} for q in written]
+        return [q for q, ids, ps in zip(written, oracles, hits, strict=True) if ids & {p.chunk.id for p in ps}]
+
+    def _add(
+        self,
+        project: Project,
+        document: Document,
+        chunks: Sequence[Chunk],
+        proposed: Iterable[Question],
+        limit: int = 0,
+    ) -> int:
+        """Put what is new of the proposed on the shelf; returns how many that were."""
+        proposed = list(proposed)  # before the shelf is held: writing may take a while
+        with project.changing():
+            shelf = project.questions()
+            known = {question_id(q.question) for q in shelf}
             fresh: list[Question] = []
-            for question in writer.write(document, project.text(document.id), own):
+            for question in proposed:
                 key = question_id(question.question)
-                if key in known:
+                if key in known or not _still_said(question, chunks):
                     continue
                 known.add(key)
                 fresh.append(_assigned(question, document))
                 if limit and len(fresh) == limit:
                     break
-            added += len(fresh)
-            with project.changing():
-                project.keep_questions([*project.questions(), *fresh])
-        task.progress(len(documents), len(documents), "Written")
-        task.result(written=added)
-        return added
+            project.keep_questions([*shelf, *fresh])
+        return len(fresh)
 
     # importing -----------------------------------------------------------------------------
 
@@ -289,6 +352,13 @@ class Questions:
         if row.split:
             return replace(base, split=row.split)
         return _assigned(base, document)
+
+
+def _still_said(question: Question, chunks: Sequence[Chunk]) -> bool:
+    """False where a person mended the words away that would prove the answer."""
+    oracles = question.oracles(chunks)
+    mended = [c for c in oracles if c.mended]
+    return not question.evidence or bool(oracles) and all(find_span(c.text, question.evidence) for c in mended)
 
 
 def _assigned(question: Question, document: Document | None) -> Question:

@@ -8,7 +8,7 @@ import pytest
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.passages import Chunk
 from ragtune_ui.domain.questions import question_id
-from ragtune_ui.engine.writer import A_CHUNK, A_KIND, PatternWriter
+from ragtune_ui.engine.writer import A_CHUNK, A_KIND, QuestionWriter
 from ragtune_ui.engine.writing.asking import Draft, shortened
 from ragtune_ui.engine.writing.filters import sound
 from ragtune_ui.engine.writing.grammar import Vocabulary, is_name, is_role, lowered, my_words, parse
@@ -30,7 +30,7 @@ def cut(text, size=700):
 
 
 def write(text, chunks=None):
-    return list(PatternWriter().write(DOCUMENT, text, cut(text) if chunks is None else chunks))
+    return list(QuestionWriter().write(DOCUMENT, text, cut(text) if chunks is None else chunks))
 
 
 def pairs(text):

@@ -9,17 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from ragtune_ui.domain.contract import Contract
-from ragtune_ui.domain.documents import Page, Parsed
+from ragtune_ui.domain.documents import Page, Parsed, Repeated, Unpacked
 from ragtune_ui.domain.errors import DocumentError, ModelError
-from ragtune_ui.domain.passages import Chunk, Passage, find_span, marks
+from ragtune_ui.domain.passages import Chunk, Passage, Updated, find_span, marks
 from ragtune_ui.domain.plans import RunSheet, TrainingPlan
 from ragtune_ui.domain.ports import Engines, ModelChoice, Reply
 from ragtune_ui.domain.questions import Question, question_id
@@ -51,19 +53,46 @@ def library(documents: int = 5, each: int = 6) -> dict[str, str]:
 
 
 class Reader:
-    def read(self, file: Path, kind: str) -> Parsed:
+    """Pages end at a form feed; lines from "~" on are headers, taken off unless they are kept."""
+
+    def read(self, file: Path, kind: str, keep_repeated: bool = False, progress=None) -> Parsed:
         source = file.parent.parent / "sources" / f"{file.stem}.md"  # beside a binary file of the sample
         text = (source if source.exists() else file).read_bytes().decode("utf-8", "replace")
         if text.startswith("!"):
             raise DocumentError(f"It is {text[1:].strip()}.", "Mend it.", status="password")
         if not text.strip():
             raise DocumentError("There is no text in it.", "Add another file.", status="empty")
+        heads = re.findall(r"~.*\n", text)
+        if not keep_repeated:
+            text = re.sub(r"~.*\n", "", text)
         pages = tuple(Page(n, t) for n, t in enumerate(text.split("\f"), 1))
-        return Parsed(file.stem.title(), pages)
+        return Parsed(file.stem.title(), pages, (), (Repeated(heads[0].strip(), len(heads)),) if heads else ())
+
+    def unpack(self, file: Path, kind: str, to: Path, progress=None) -> Unpacked:
+        if kind == "mail":
+            return Unpacked(())
+        if not zipfile.is_zipfile(file):
+            raise DocumentError("The archive is damaged or incomplete.", "Pack it again.")
+        to.mkdir(parents=True)
+        found, left_out = [], []
+        with zipfile.ZipFile(file) as archive:
+            for number, name in enumerate(archive.namelist()):
+                if name.endswith((".md", ".txt")):
+                    (to / f"{number}.md").write_bytes(archive.read(name))
+                    found.append((name, to / f"{number}.md"))
+                else:
+                    left_out.append((name, "it is no kind of document that RAGTune reads"))
+        return Unpacked(tuple(found), tuple(left_out))
+
+    def picture(self, file: Path, page: int, width: int) -> bytes:
+        return f"{file.name} {page} {width}".encode()
 
 
 class Chunker:
-    def cut(self, document, text, settings) -> list[Chunk]:
+    def count(self, texts, model=None) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    def cut(self, document, text, settings, most=0) -> list[Chunk]:
         found, heading = [], ()
         pattern = r"\S[^\n]*(?:\n(?!\n)[^\n]+)*" if settings.size >= 100 else r"\S[^\n]*"
         for match in re.finditer(pattern, text):
@@ -76,18 +105,19 @@ class Chunker:
                 Chunk(id, document.id, document.name, document.page_at(match.start()), heading, *match.span(),
                       match.group(), len(match.group().split()))
             )  # fmt: skip
-        return found
+        return found[: most or None]
 
 
 class Searcher:
     """Ranks by shared words. Its folder holds what it indexed, so that a restart finds it again."""
 
-    def __init__(self, folder: Path, fakes: Fakes) -> None:
-        self.path, self.fakes = folder / "chunks.jsonl", fakes
+    def __init__(self, folder: Path, fakes: Fakes, source: str = "") -> None:
+        self.path, self.fakes, self.source = folder / "chunks.jsonl", fakes, source
 
-    def update(self, chunks, progress) -> None:
+    def update(self, chunks, progress) -> Updated:
         self.fakes.updates += 1
         self.fakes.gate.wait(10)
+        before = {c.id for c in files.read_records(self.path, Chunk)}
         kept: list[Chunk] = []
         try:
             for done, chunk in enumerate(chunks):
@@ -96,6 +126,14 @@ class Searcher:
             progress(len(chunks), len(chunks), "Indexed")
         finally:
             files.write_records(self.path, kept)
+        new = {c.id for c in kept} - before
+        return Updated(len(new), 0, len(kept) - len(new), len(before - {c.id for c in kept}))
+
+    def plane(self) -> dict[str, tuple[float, float]]:
+        return {c.id: (n / 100, -n / 100) for n, c in enumerate(files.read_records(self.path, Chunk))}
+
+    def drop(self) -> None:
+        shutil.rmtree(self.path.parent, ignore_errors=True)
 
     def search(self, questions, settings, documents=None) -> list[list[Passage]]:
         self.fakes.searches.append(list(questions))
@@ -111,10 +149,19 @@ class Searcher:
 
 
 class Writer:
-    def write(self, document, text, chunks) -> Iterator[Question]:
+    def write(self, document, text, chunks, asked=(), speaker=None, wanted=0, progress=None) -> Iterator[Question]:
+        known = {q.id for q in asked}
         for m in FACT.finditer(text):
             said = f"How much does the {m[1]} weigh?"
-            yield Question(question_id(said, document.id), said, m[2], m[0], document.id, *m.span())
+            if question_id(said, document.id) not in known:
+                yield Question(question_id(said, document.id), said, m[2], m[0], document.id, *m.span())
+        if speaker is None:
+            return
+        progress(0, 1, "")
+        for m in list(re.finditer(r"The (\w+) sailor is ([^.]+)\.", text))[:wanted]:
+            speaker.fakes.written.append((document.name, wanted))
+            for said in (f"Who is the {m[1]} sailor?", "What is it?"):
+                yield Question(question_id(said, document.id), said, m[2], m[0], document.id, *m.span())
 
 
 class Speaker:
@@ -257,6 +304,7 @@ class Fakes:
         self.searches: list[list[str]] = []
         self.loaded: list[tuple[Path, Path | None]] = []
         self.asked: list[tuple[str, object]] = []
+        self.written: list[tuple[str, int]] = []  # documents that the model was to ask about, and how many questions
         self.gate = threading.Event()
         self.gate.set()
         self.catalog = Catalog(self.model)
@@ -264,8 +312,8 @@ class Fakes:
     def engines(self) -> Engines:
         return Engines(
             reader=Reader,
-            chunker=Chunker,
-            searcher=lambda folder: Searcher(folder, self),
+            chunker=lambda source: Chunker(),
+            searcher=lambda folder, source: Searcher(folder, self, source),
             writer=Writer,
             catalog=lambda: self.catalog,
             speaker=lambda model, adapter: Speaker(model, adapter, self),

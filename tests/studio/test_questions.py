@@ -15,6 +15,7 @@ import pytest
 from ragtune_ui.domain.errors import QuestionError
 from ragtune_ui.domain.questions import Question
 from ragtune_ui.store.tables import read_table
+from ragtune_ui.studio import questions as questions_desk
 from ragtune_ui.studio.questions import PAGE, WITHHELD_SHARE, Imported
 from tests.studio.conftest import House, facts
 
@@ -90,6 +91,27 @@ def test_writing_again_adds_what_is_new_only(house: House) -> None:
     ]  # fmt: skip
 
 
+def test_the_model_asks_where_patterns_find_too_little_and_a_search_must_find_what_it_asks(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions_desk, "WANTED", 3)
+    monkeypatch.setattr(questions_desk, "FOUND_WITHIN", 1)
+    house.add({"a.md": facts(["red crane", "blue crane", "red winch"]), "b.md": "The old sailor is Ada Strake."})
+    job = house.wait(house.studio.questions.write(house.project))
+    asked = {q.question: q for q in house.project.questions()}
+    assert "What is it?" not in asked  # nothing tells which passage it means
+    assert asked["Who is the old sailor?"].evidence == "The old sailor is Ada Strake."
+    assert job.result == {"written": 4} and house.fakes.written == [("b.md", 1)]
+    assert house.fakes.loaded == [(house.fakes.model, None)]
+
+
+def test_a_model_is_not_loaded_where_patterns_suffice(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions_desk, "WANTED", 2)
+    house.add({"a.md": facts(["red crane", "blue crane", "red winch"])})
+    house.wait(house.studio.questions.write(house.project))
+    assert house.fakes.loaded == []
+
+
 def test_a_limit_caps_each_document(house: House) -> None:
     house.add()
     house.wait(house.studio.questions.write(house.project, limit=2))
@@ -109,11 +131,11 @@ def test_a_stop_keeps_the_questions_of_finished_documents(house: House, monkeypa
 
     real, seen = Writer.write, []
 
-    def write(self, document, text, chunks):
+    def write(self, document, text, chunks, *rest):
         seen.append(document)
         if len(seen) == 2:
             house.studio.jobs.stop(house.project, house.project.jobs()[0].id)
-        yield from real(self, document, text, chunks)
+        yield from real(self, document, text, chunks, *rest)
 
     house.add()
     monkeypatch.setattr(Writer, "write", write)

@@ -1,0 +1,145 @@
+"""Model: questions that a language model writes for spans of a document, kept if it can answer them itself.
+
+Round trip (Alberti et al. 2019, arXiv 1906.05416): answer -> question -> answer. A question whose
+answer comes back out of its passage is about that answer, and can be answered from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ragtune_ui.domain.contract import Contract
+from ragtune_ui.domain.documents import Document
+from ragtune_ui.domain.examples import Message
+from ragtune_ui.domain.passages import Chunk, covering
+from ragtune_ui.domain.ports import Progress, Speaker
+from ragtune_ui.domain.questions import Question
+from ragtune_ui.domain.scores import token_f1
+from ragtune_ui.engine.writing.asking import Draft
+from ragtune_ui.engine.writing.filters import sound
+from ragtune_ui.engine.writing.grammar import Vocabulary
+from ragtune_ui.engine.writing.prose import blocks, sentences
+from ragtune_ui.engine.writing.spans import spans
+
+ASK = "Write a question whose answer is: {answer}"  # the built-in reader was taught these words
+QUESTION_TOKENS, ANSWER_TOKENS = 32, 24
+A_PASSAGE = 2  # spans of one passage that are asked for
+TRIED = 2.5  # spans for each question that is wanted: the rest is lost to the filters
+AGREES = 0.5  # token F1 of the answer that came back, at least
+SENTENCE_WORDS = (5, 50)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A span of a passage to write a question for; ``start`` and ``end`` hold its sentence in the document."""
+
+    chunk: Chunk
+    start: int
+    end: int
+    answer: str
+    kind: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Written:
+    """A question that was written, and what became of it."""
+
+    candidate: Candidate
+    question: str
+    wording: bool  # it stands alone and does not give itself away
+    back: str = ""  # the answer that came back
+    survives: bool = False
+
+
+def candidates(document: Document, text: str, chunks: Sequence[Chunk]) -> list[Candidate]:
+    """What to ask for: the best span of each sentence, at most two a passage, those without any other first."""
+    vocabulary = Vocabulary(text)
+    by_chunk: dict[str, list[Candidate]] = {}
+    for block in blocks(text):
+        if block.kind in ("heading", "row"):
+            continue
+        for sentence in sentences(text, block):
+            if not SENTENCE_WORDS[0] <= len(sentence.text.split()) <= SENTENCE_WORDS[1]:
+                continue
+            home = next(iter(covering(chunks, document.id, sentence.start, sentence.end)), None)
+            if home is None:
+                continue
+            found = [
+                Candidate(home, sentence.start, sentence.end, s.answer, s.kind, s.weight)
+                for s in spans(sentence.text, vocabulary)
+            ]
+            if found:
+                by_chunk.setdefault(home.id, []).append(max(found, key=lambda c: c.weight))
+    ranked = [sorted(cs, key=lambda c: -c.weight)[:A_PASSAGE] for cs in by_chunk.values()]
+    return [c for place in range(A_PASSAGE) for cs in ranked for c in cs[place : place + 1]]
+
+
+def prompt(candidate: Candidate) -> tuple[Message, ...]:
+    """What the model is shown: the passage, and the answer to write a question for."""
+    asked = ASK.format(answer=candidate.answer)
+    return (Message("user", f"{Contract().shown([candidate.chunk])[0]}\n\n{asked}"),)
+
+
+def write(wanted: Sequence[Candidate], text: str, speaker: Speaker, progress: Progress) -> list[Written]:
+    """A question for each candidate, tried by its wording and by the round trip through ``speaker``."""
+    asked = speaker.answer([prompt(c) for c in wanted], "base", QUESTION_TOKENS, _half(progress, 0))
+    drafts = [Draft(_as_question(q), c.answer, c.kind, c.weight) for q, c in zip(asked, wanted, strict=True)]
+    rows = [
+        Written(c, d.question, d.question.endswith("?") and sound(d, text[c.start : c.end]))
+        for c, d in zip(wanted, drafts, strict=True)
+    ]
+    contract = Contract()
+    tried = [r for r in rows if r.wording]
+    replies = speaker.answer(
+        [contract.messages(r.question, [r.candidate.chunk]) for r in tried], "base", ANSWER_TOKENS, _half(progress, 1)
+    )
+    back = {id(r): contract.read(reply).text for r, reply in zip(tried, replies, strict=True)}
+    return [
+        Written(
+            r.candidate, r.question, r.wording, back.get(id(r), ""), agrees(back.get(id(r), ""), r.candidate.answer)
+        )
+        for r in rows
+    ]
+
+
+def agrees(back: str, answer: str) -> bool:
+    """True where an answer that came back says the same: half of the words, or one holds the other."""
+    if not back:
+        return False
+    one, other = (" ".join(t.lower().split()).strip(" .") for t in (back, answer))
+    return token_f1(back, answer) >= AGREES or f" {one} " in f" {other} " or f" {other} " in f" {one} "
+
+
+def questions(
+    document: Document,
+    text: str,
+    chunks: Sequence[Chunk],
+    taken: Sequence[Question],
+    speaker: Speaker,
+    wanted: int,
+    progress: Progress,
+    make: Callable[[Written], Question],
+) -> Iterator[Question]:
+    """Up to ``wanted`` questions about sentences that none of ``taken`` rests on; Stopped passes through."""
+    free = [
+        c
+        for c in candidates(document, text, chunks)
+        if not any(q.document == document.id and q.start < c.end and c.start < q.end for q in taken)
+    ]
+    some = free[: max(1, int(wanted * TRIED))]
+    if some:
+        kept = [row for row in write(some, text, speaker, progress) if row.survives]
+        yield from (make(row) for row in kept[:wanted])
+
+
+def _as_question(reply: str) -> str:
+    words = " ".join(reply.split()).strip(' "')
+    words = words[: words.index("?") + 1] if "?" in words else words
+    return words[:1].upper() + words[1:]
+
+
+def _half(progress: Progress, which: int) -> Progress:
+    """The first or second half of one bar."""
+    return lambda done, total, note: progress(which * total + done, 2 * total, note)
