@@ -16,6 +16,8 @@ class Settings:
     presets: Path
     network: bool = False  # downloads may be asked for
     embedder: str = "built-in"  # or a sentence-transformers folder or hub id
+    index: str = ""  # where indexes lie instead of the projects' folders, such as s3://bucket/ragtune
+    index_options: str = ""  # JSON of what that store needs (LanceDB's storage_options)
     file_limit: int = 200 * 1024 * 1024  # bytes of one uploaded file
 
     @classmethod
@@ -28,5 +30,7 @@ class Settings:
             assets=root / "assets",
             presets=root / "presets",
             embedder=environ.get("RAGTUNE_EMBEDDER") or "built-in",
+            index=environ.get("RAGTUNE_INDEX") or "",
+            index_options=environ.get("RAGTUNE_INDEX_OPTIONS") or "",
             network=environ.get("RAGTUNE_NETWORK", "").lower() in ("1", "on", "true", "yes"),
         )

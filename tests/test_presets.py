@@ -14,7 +14,7 @@ from ragtune_ui.store.presets import load_presets, preset_named
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
 
-FILES = sorted(p for p in PRESETS.rglob("*.toml") if p.name != "models.toml")
+FILES = sorted(p for p in PRESETS.rglob("*.toml") if not p.name.endswith("models.toml"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)

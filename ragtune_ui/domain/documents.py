@@ -4,28 +4,54 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Status = Literal["ready", "scanned", "password", "empty", "unreadable", "unsupported", "too large"]
 
+PageState = Literal["text", "empty", "picture", "garbled"]
+
 KINDS = {
     ".pdf": "pdf",
     ".docx": "docx",
+    ".pptx": "pptx",
+    ".xlsx": "xlsx",
+    ".csv": "csv",
+    ".tsv": "csv",
     ".html": "html",
     ".htm": "html",
+    ".xhtml": "html",
     ".md": "markdown",
     ".markdown": "markdown",
     ".txt": "text",
+    ".epub": "epub",
+    ".eml": "mail",
+    ".zip": "zip",
 }
+READABLE = "PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown, text, e-books (EPUB), e-mails (.eml) or a ZIP of these"
+UNITS = {"pptx": "slide", "xlsx": "sheet", "epub": "chapter"}
+HOLDERS = ("zip", "mail")  # kinds that may hold further files
 PAGE_BREAK = "\n\n"
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page as Markdown text. Formats without pages have one page, numbered 1."""
+    """One page as Markdown text: a slide, a sheet or a chapter where the format has those. Formats
+    without pages have one page, numbered 1."""
 
     number: int
     text: str
+    columns: int = 1
+    tables: int = 0
+    state: PageState = "text"
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A header or footer line that was taken off the pages; numbers in it may differ from page to page."""
+
+    line: str
+    pages: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +61,7 @@ class Parsed:
     title: str
     pages: tuple[Page, ...]
     notes: tuple[str, ...] = ()  # sentences for the person: "3 of 12 pages are pictures of text."
+    repeated: tuple[Repeated, ...] = ()
 
     @property
     def text(self) -> str:
@@ -49,6 +76,14 @@ class Parsed:
             starts.append(at)
             at += len(page.text) + len(PAGE_BREAK)
         return tuple(starts)
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """The files inside a ZIP or e-mail: (name inside, where it was put), and (name, why it was left out)."""
+
+    files: tuple[tuple[str, Path], ...]
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +104,15 @@ class Document:
     notes: tuple[str, ...] = ()
     held_back: bool = False  # its questions measure; it is never trained on (science.md 5.1)
     added: str = ""  # ISO 8601, UTC
+    language: str = ""  # in English words, as "German"; "" where it could not be told
+    keep_repeated: bool = False  # header and footer lines stay in its text, as the person chose
+    version: int = 1  # counts up when a newer file takes its place
+    replaces: str = ""  # id of the document that this file is a newer version of, while the person decides
+
+    @property
+    def unit(self) -> str:
+        """What one of its pages is called: page, slide, sheet or chapter."""
+        return UNITS.get(self.kind, "page")
 
     @property
     def ready(self) -> bool:
@@ -77,6 +121,11 @@ class Document:
     def page_at(self, offset: int) -> int:
         """Page number (from 1) that holds the character ``offset``."""
         return max(1, bisect_right(self.page_starts, offset))
+
+
+def unit_of(name: str) -> str:
+    """What a page of a file of that name is called: page, slide, sheet or chapter."""
+    return UNITS.get(kind_of(name) or "", "page")
 
 
 def kind_of(name: str) -> str | None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from ragtune_ui.domain.documents import Document
+from ragtune_ui.domain.documents import Document, unit_of
+
+Splitter = Literal["headings", "fixed", "sentences"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class ChunkSettings:
 
     size: int = 160  # word pieces (tokens of the embedder), at most
     overlap: int = 16  # word pieces, at most
+    splitter: Splitter = "headings"  # along headings and paragraphs; every ``size`` pieces; whole sentences
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class SearchSettings:
 
     number: int = 4  # passages returned (k)
     balance: float = 0.5  # weight of meaning (dense) against words (lexical), 0 to 1
+    threshold: float = 0.0  # passages that score less are left out, 0 to 1; 0 leaves none out
+    reranker: str = ""  # a cross-encoder that reads the best again: a folder or hub id; "" none
 
 
 @dataclass(frozen=True)
@@ -37,13 +43,14 @@ class Chunk:
     heading: tuple[str, ...]
     start: int
     end: int
-    text: str
+    text: str  # as a person mended it, where one did; else the document's own characters
     tokens: int
+    mended: bool = False
 
     @property
     def place(self) -> str:
         """Where it stands, for people: ``page 3 · Wind limits``."""
-        return " · ".join([f"page {self.page}", *self.heading[-1:]])
+        return " · ".join([f"{unit_of(self.title)} {self.page}", *self.heading[-1:]])
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,39 @@ class Passage:
     score: float  # fused
     dense: float  # meaning: cosine similarity, clipped at 0
     lexical: float  # words: BM25 over its best in this search
+    again: float | None = None  # what a reranker said; then ``score`` is this
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What one update of an index did, in passages."""
+
+    embedded: int = 0  # read by the search model
+    known: int = 0  # new to the index, with a vector that was kept from before
+    unchanged: int = 0
+    removed: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """``9 read, 3 known from before, 1,309 unchanged, 2 removed.``"""
+        parts = [(self.embedded, "read"), (self.known, "known from before"), (self.unchanged, "unchanged"),
+                 (self.removed, "removed")]  # fmt: skip
+        said = ", ".join(f"{number:,} {word}" for number, word in parts if number)
+        return f"{said or 'nothing to do'}."
+
+
+@dataclass(frozen=True)
+class SearchModel:
+    """A model that search may use: one that makes vectors ("meaning"), or one that reads again ("reranker")."""
+
+    id: str  # owner/name on the hub; "" is the built-in one
+    title: str
+    kind: Literal["meaning", "reranker"]
+    size: int  # bytes to download
+    languages: str
+    speed: float  # relative to the built-in model
+    licence: str
+    about: str
 
 
 @dataclass(frozen=True)
@@ -100,6 +140,11 @@ def stem(word: str) -> str:
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
+def root(word: str) -> str:
+    """The stem of a word that tells something; "" for small words such as "the" and "what"."""
+    return "" if word.lower() in _SMALL else stem(word)
+
+
 def marks(question: str, text: str) -> list[tuple[int, int]]:
     """Character spans in ``text`` of words that share a stem with the question's content words."""
     wanted = {stem(w) for w in _WORDS.findall(question) if w.lower() not in _SMALL and len(w) > 1}
@@ -133,4 +178,4 @@ def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
 
 def place_of(document: Document, start: int, heading: tuple[str, ...] = ()) -> str:
     """``handbook.pdf · page 3 · Wind limits``."""
-    return " · ".join([document.name, f"page {document.page_at(start)}", *heading[-1:]])
+    return " · ".join([document.name, f"{document.unit} {document.page_at(start)}", *heading[-1:]])

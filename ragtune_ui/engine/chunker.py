@@ -1,4 +1,4 @@
-"""Chunker: documents cut along their headings into passages of so many word pieces."""
+"""Chunker: documents cut into passages of so many word pieces, along their headings unless asked otherwise."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import hashlib
 import re
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ragtune_ui.domain.documents import PAGE_BREAK, Document
-from ragtune_ui.domain.errors import PassageError
+from ragtune_ui.domain.errors import ModelError, PassageError
 from ragtune_ui.domain.passages import Chunk, ChunkSettings
+from ragtune_ui.engine.splitters import Span, fixed, sentences
 
 SMALLEST = 32  # word pieces a passage must be allowed to hold
 TINY = 24  # word pieces; a smaller section joins its neighbour where both fit
 SCANT = 20  # characters of words without headings; less is no passage
+PAGES = 256  # pages whose word pieces are remembered, so that a preview counts them once
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class _Section:
 
 
 class PassageChunker:
-    """Cuts along headings, then along paragraphs, sentences and words (``ports.Chunker``).
+    """Cuts documents (``ports.Chunker``): along headings, then paragraphs, sentences and words; or every so
+    many word pieces; or into whole sentences.
 
     ``tokenizer_file`` is the embedder's ``tokenizer.json``: sizes are counted in its word pieces, or
     in words and punctuation marks where it has none.
@@ -41,20 +46,39 @@ class PassageChunker:
     def __init__(self, tokenizer_file: Path | None) -> None:
         self._tokenizer_file = tokenizer_file
         self._tokenizer: Any = None
+        self._others: dict[Path, Any] = {}
         self._splitters: dict[tuple[int, int], Any] = {}
-        self._lock = threading.Lock()
+        self._known: OrderedDict[str, list[Span]] = OrderedDict()
+        self._lock = threading.RLock()
 
-    def cut(self, document: Document, text: str, settings: ChunkSettings) -> list[Chunk]:
-        """Passages in reading order; each one's text is ``text[start:end]``.
+    def cut(self, document: Document, text: str, settings: ChunkSettings, most: int = 0) -> list[Chunk]:
+        """Passages in reading order, the first ``most`` if given; each one's text is ``text[start:end]``.
 
         Raises:
             PassageError: the settings leave no room for a passage.
         """
         _check(settings)
         with self._lock:
-            spans = [span for page in self._pages(document, text) for span in self._page(text, page, settings)]
+            found = (span for page in self._pages(document, text) for span in self._page(text, page, settings))
+            spans = list(islice(found, most or None))
         kept = [s for s in spans if _words(text[s[0] : s[1]]) >= SCANT] or [s for s in spans if text[s[0] : s[1]]]
-        return [_chunk(document, text, *span) for span in kept]
+        seen: Counter[str] = Counter()
+        return [_chunk(document, text, *span, seen) for span in kept]
+
+    def count(self, texts: Sequence[str], model: Path | None = None) -> list[int]:
+        """Word pieces of each text, by the search model's tokenizer, or by that of a model's folder.
+
+        Raises:
+            ModelError: the folder has no ``tokenizer.json``, or a damaged one.
+        """
+        with self._lock:
+            if model is None:
+                self._load()
+                tokenizer = self._tokenizer
+            else:
+                tokenizer = self._others.get(model) or _tokenizer_of(model)
+                self._others[model] = tokenizer
+            return [len(found.ids) for found in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
     def _pages(self, document: Document, text: str) -> Iterator[list[_Section]]:
         """The sections of each page; headings carry over to the pages after theirs."""
@@ -70,11 +94,18 @@ class PassageChunker:
         if not sections:
             return
         first, last = sections[0].start, sections[-1].end
-        pieces = self._piece_starts(text[first:last])
+        pieces = self._pieces(text[first:last])
+        starts = [start for start, _ in pieces]
 
         def count(start: int, end: int) -> int:
-            return bisect_left(pieces, end - first) - bisect_left(pieces, start - first)
+            return bisect_left(starts, end - first) - bisect_left(starts, start - first)
 
+        if settings.splitter != "headings":
+            cut = fixed if settings.splitter == "fixed" else sentences
+            for start, end in cut(text[first:last], pieces, settings.size, settings.overlap):
+                start, end = first + start, first + end
+                yield start, end, _path_at(sections, start), count(start, end)
+            return
         for section in _joined(sections, count, settings.size):
             size = count(section.start, section.end)
             if size <= settings.size:
@@ -93,10 +124,16 @@ class PassageChunker:
         pieces = self._splitter(room, settings.overlap).chunk_indices(text[section.start : section.end])
         return [(section.start + at, section.start + at + len(piece)) for at, piece in pieces]
 
-    def _piece_starts(self, text: str) -> list[int]:
-        """Character offsets at which word pieces start, ascending."""
+    def _pieces(self, text: str) -> list[Span]:
+        """Where each word piece of ``text`` stands."""
         self._load()
-        return [start for start, _ in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+        found = self._known.get(text)
+        if found is None:
+            found = self._tokenizer.encode(text, add_special_tokens=False).offsets
+            self._known[text] = found
+            if len(self._known) > PAGES:
+                self._known.popitem(last=False)
+        return found
 
     def _splitter(self, size: int, overlap: int) -> Any:
         from semantic_text_splitter import MarkdownSplitter
@@ -121,6 +158,26 @@ class PassageChunker:
             self._tokenizer.no_padding()
 
 
+def _tokenizer_of(model: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    except Exception:  # the library raises bare exceptions
+        raise ModelError(
+            f"The word pieces of {model.name} cannot be counted: it has no readable tokenizer.json.",
+            "Nothing else depends on it.",
+        ) from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _path_at(sections: list[_Section], at: int) -> tuple[str, ...]:
+    """The headings over the character ``at``."""
+    return next((s.path for s in reversed(sections) if s.start <= at), ())
+
+
 def _check(settings: ChunkSettings) -> None:
     if settings.size < SMALLEST:
         raise PassageError(f"A passage of {settings.size} word pieces is too small.", f"Choose {SMALLEST} or more.")
@@ -131,9 +188,13 @@ def _check(settings: ChunkSettings) -> None:
         )
 
 
-def _chunk(document: Document, text: str, start: int, end: int, path: tuple[str, ...], tokens: int) -> Chunk:
+def _chunk(
+    document: Document, text: str, start: int, end: int, path: tuple[str, ...], tokens: int, seen: Counter[str]
+) -> Chunk:
     piece = text[start:end]
-    digest = hashlib.sha256(f"{document.id}\n{start}\n{end}\n{piece}".encode()).hexdigest()
+    # By its words, not its place: what a new version of a file leaves as it was stays the same passage.
+    seen[piece] += 1
+    digest = hashlib.sha256(f"{document.id}\n{seen[piece]}\n{piece}".encode("utf-8", "replace")).hexdigest()
     return Chunk(
         id=digest[:16],
         document=document.id,
@@ -147,7 +208,7 @@ def _chunk(document: Document, text: str, start: int, end: int, path: tuple[str,
     )
 
 
-def _joined(sections: list[_Section], count: Any, size: int) -> list[_Section]:
+def _joined(sections: list[_Section], count: Callable[[int, int], int], size: int) -> list[_Section]:
     """Sections after bare headings went to what follows them and tiny sections to a neighbour."""
     led: list[_Section] = []
     for section in sections:
@@ -170,7 +231,9 @@ def _joined(sections: list[_Section], count: Any, size: int) -> list[_Section]:
     return joined
 
 
-def _rejoined(text: str, spans: list[tuple[int, int]], count: Any, size: int) -> list[tuple[int, int]]:
+def _rejoined(
+    text: str, spans: list[tuple[int, int]], count: Callable[[int, int], int], size: int
+) -> list[tuple[int, int]]:
     """The pieces of a section, bare headings put before what they head and tiny rests after what they end."""
     joined: list[tuple[int, int]] = []
     for start, end in spans:

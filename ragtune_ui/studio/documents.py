@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import uuid
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragtune_ui.domain.documents import Document, Parsed, choose_held_back, kind_of
+from ragtune_ui.domain.documents import HOLDERS, READABLE, Document, Parsed, choose_held_back, kind_of
 from ragtune_ui.domain.errors import DocumentError, RagtuneError
+from ragtune_ui.domain.languages import language_of
 from ragtune_ui.store.projects import Project, now
 from ragtune_ui.studio.jobs import Task
 
 if TYPE_CHECKING:
+    from ragtune_ui.domain.ports import Progress
     from ragtune_ui.studio.studio import Studio
 
 STATUS_WORDS = {
@@ -36,6 +41,7 @@ class DocumentRow:
     passages: int
     status: str  # in words
     questions: int  # accepted questions that rest on it
+    alike: str = ""  # a sentence about near copies of it, if there are any
 
 
 @dataclass(frozen=True)
@@ -45,15 +51,23 @@ class Added:
     added: tuple[str, ...]
     already: tuple[str, ...]
     problems: tuple[tuple[str, str], ...]  # (name, sentence)
+    newer: tuple[str, ...] = ()  # new versions of files that are here; they wait for the person
+    left_out: tuple[tuple[str, str], ...] = ()  # (name inside an archive, why)
 
     @property
     def sentence(self) -> str:
         """``37 files are in. 3 need you: ...``"""
         parts = [f"{_files(len(self.added))} in." if self.added else "No new file is in."]
+        if self.newer:
+            verb = "is a new version" if len(self.newer) == 1 else "are new versions"
+            parts.append(f"{_files(len(self.newer))} {verb}: decide below.")
         if self.already:
             parts.append(f"{_files(len(self.already))} already here.")
         if self.problems:
             parts.append(f"{_files(len(self.problems))} not read: see the table for what to do.")
+        if self.left_out:
+            names = ", ".join(name for name, _ in self.left_out[:3]) + (", ..." if len(self.left_out) > 3 else "")
+            parts.append(f"{_files(len(self.left_out))} inside archives left out ({names}): {self.left_out[0][1]}.")
         return " ".join(parts)
 
 
@@ -72,8 +86,9 @@ class Documents:
         for question in project.questions():
             if question.accepted:
                 asked[question.document] = asked.get(question.document, 0) + 1
+        alike = self._studio.reports.alike(project)
         rows = [
-            DocumentRow(d, passages.get(d.id, 0), STATUS_WORDS[d.status], asked.get(d.id, 0))
+            DocumentRow(d, passages.get(d.id, 0), STATUS_WORDS[d.status], asked.get(d.id, 0), alike.get(d.id, ""))
             for d in project.documents()
         ]
         return sorted(rows, key=lambda r: r.document.ready)
@@ -85,7 +100,7 @@ class Documents:
             DocumentError: there is no file. Busy: other heavy work runs.
         """
         if not files:
-            raise DocumentError("No file was chosen.", "Choose PDF, Word, HTML, Markdown or text files.")
+            raise DocumentError("No file was chosen.", f"Choose {READABLE}.")
         title = f"Reading {_files(len(files))}"
 
         def work(task: Task) -> str:
@@ -97,31 +112,57 @@ class Documents:
         return self._studio.jobs.start(project, "documents", title, work)
 
     def read(self, project: Project, files: Sequence[tuple[str, Path]], task: Task) -> Added:
-        """Read files onto the shelf, one by one; a bad one gets a row that says what to do and never
-        stops the rest."""
-        known = {d.digest: d for d in project.documents()}
-        added: list[str] = []
-        already: list[str] = []
-        problems: list[tuple[str, str]] = []
-        for done, (given, path) in enumerate(files):
-            name = given.encode("utf-8", "replace").decode()  # names need not be text on every disk
-            task.progress(done, len(files), f"Reading {name}")
-            document, parsed = self._read_one(name, path)
-            if document.digest in known and known[document.digest].ready:
-                already.append(name)
-                continue
-            project.keep_document(document, parsed, path)
-            known[document.digest] = document
-            if document.ready:
-                added.append(name)
-            else:
-                problems.append((name, document.problem))
-        task.progress(len(files), len(files), "All files read")
-        result = Added(tuple(added), tuple(already), tuple(problems))
-        task.result(added=len(added), already=already, problems=[list(p) for p in problems])
+        """Read files onto the shelf, one by one, archives file by file; a bad one gets a row that says what
+        to do and never stops the rest. A new version of a file waits until the person has seen what it touches."""
+        batch = _Batch(project)
+        queue, done = deque(files), 0
+        place = project.folder / "incoming" / f"unpacked-{uuid.uuid4().hex[:8]}"
+        try:
+            while queue:
+                given, path = queue.popleft()
+                name = given.encode("utf-8", "replace").decode()  # names need not be text on every disk
+                if (kind_of(name) or "") in HOLDERS:
+                    queue.extendleft(reversed(self._inside(name, path, place / str(done), batch, task)))
+                total = done + 1 + len(queue)
+                task.progress(done, total, f"Reading {name}")
+
+                def look(_: int, __: int, note: str, at: tuple[int, int, str] = (done, total, name)) -> None:
+                    task.progress(at[0], at[1], f"{at[2]}: {note}" if note else f"Reading {at[2]}")
+
+                if kind_of(name) != "zip":
+                    batch.take(name, path, *self._read_one(name, path, look))
+                done += 1
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        task.progress(done, done, "All files read")
+        result = batch.result()
+        task.result(
+            added=len(result.added), already=list(result.already), newer=list(result.newer),
+            problems=[list(p) for p in result.problems], left_out=[list(p) for p in result.left_out],
+        )  # fmt: skip
         return result
 
-    def _read_one(self, name: str, path: Path) -> tuple[Document, Parsed | None]:
+    def _inside(self, name: str, path: Path, place: Path, batch: _Batch, task: Task) -> list[tuple[str, Path]]:
+        """The documents inside an archive or e-mail, with its name before theirs; a bad archive gets a row."""
+
+        def look(_: int, __: int, note: str) -> None:
+            task.progress(0, 1, f"Unpacking {name}")
+
+        kind = kind_of(name) or ""
+        try:
+            found = self._studio.reader().unpack(path, kind, place, look)
+            if kind == "zip" and not found.files:
+                raise DocumentError("The archive holds no document that RAGTune reads.", f"Pack {READABLE}.",
+                                    status="empty")  # fmt: skip
+        except DocumentError as error:
+            if kind == "zip":  # an e-mail says itself what is wrong, when it is read
+                batch.take(name, path, _document(name, kind, _digest(path), path, None, error), None)
+            return []
+        if kind == "zip":
+            batch.left_out += [(f"{name}/{inside}", why) for inside, why in found.left_out]
+        return [(f"{name}/{inside}", at) for inside, at in found.files]
+
+    def _read_one(self, name: str, path: Path, look: Progress) -> tuple[Document, Parsed | None]:
         digest = "unread"
         try:
             if path.stat().st_size > self._studio.settings.file_limit:
@@ -138,7 +179,7 @@ class Documents:
                     "Save it as PDF, Word (.docx), HTML, Markdown or text and add it again.",
                     status="unsupported",
                 )
-            parsed = self._studio.reader().read(path, kind)
+            parsed = self._studio.reader().read(path, kind, progress=look)
         except DocumentError as error:
             return _document(name, kind_of(name) or "other", digest, path, None, error), None
         except OSError as error:
@@ -166,9 +207,7 @@ class Documents:
                 if kind_of(name) and not name.startswith(".") and path.is_file() and not path.is_symlink():
                     found.append((path.relative_to(root).as_posix(), path))
         if not found:
-            raise DocumentError(
-                "That folder holds no file that RAGTune reads.", "Choose one with PDF, Word, HTML, Markdown or text."
-            )
+            raise DocumentError("That folder holds no file that RAGTune reads.", f"Choose one with {READABLE}.")
         return found
 
     def remove(self, project: Project, id: str) -> str:
@@ -219,6 +258,56 @@ class Documents:
         return document, pages
 
 
+class _Batch:
+    """What becomes of the files of one batch."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._known = {d.digest: d for d in project.documents()}
+        # Files of one batch may share a name, because browsers send no folders: only what was here before counts.
+        self._named = {d.name: d for d in project.documents()}
+        self._ids = {d.id for d in project.documents()}
+        self._added: list[str] = []
+        self._already: list[str] = []
+        self._newer: list[str] = []
+        self._problems: list[tuple[str, str]] = []
+        self.left_out: list[tuple[str, str]] = []
+
+    def take(self, name: str, path: Path, document: Document, parsed: Parsed | None) -> None:
+        """Put one file where it belongs."""
+        known, before = self._known.get(document.digest), self._named.get(name)
+        if known is not None and known.ready:
+            self._already.append(name)
+            return
+        if document.id in self._ids and known is None:  # an earlier version of this file had the same beginnings
+            document = replace(document, id=uuid.uuid4().hex[:12])
+        if parsed is not None and before is not None and before.ready:
+            self._project.keep_waiting(replace(document, replaces=before.id), parsed, path)
+            self._newer.append(name)
+            return
+        if parsed is not None and before is not None:
+            self._project.drop_document(before.id)  # the row that said why an earlier copy could not be read
+        self._project.keep_document(document, parsed, path)
+        self._known[document.digest] = document
+        self._ids.add(document.id)
+        if document.ready:
+            self._added.append(name)
+        else:
+            self._problems.append((name, document.problem))
+
+    def result(self) -> Added:
+        return Added(tuple(self._added), tuple(self._already), tuple(self._problems), tuple(self._newer),
+                     tuple(self.left_out))  # fmt: skip
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as f:
+            return hashlib.file_digest(f, "sha256").hexdigest()
+    except OSError:
+        return "unread"
+
+
 def _document(
     name: str, kind: str, digest: str, path: Path, parsed: Parsed | None, error: RagtuneError | None
 ) -> Document:
@@ -239,6 +328,7 @@ def _document(
         problem=f"{error} {error.remedy}".strip() if error else "",
         notes=parsed.notes if parsed else (),
         added=now(),
+        language=language_of(text),
     )
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.errors import PassageError
-from ragtune_ui.domain.passages import Chunk, ChunkSettings, Judgement, Passage, SearchSettings, covering
-from ragtune_ui.domain.ports import Searcher
-from ragtune_ui.domain.scores import hit_at, mrr
-from ragtune_ui.store.projects import Project, now
+from ragtune_ui.domain.mends import mended
+from ragtune_ui.domain.passages import Chunk, ChunkSettings, Passage, SearchModel, SearchSettings, Updated
+from ragtune_ui.domain.ports import Progress, Searcher
+from ragtune_ui.domain.records import to_record
+from ragtune_ui.store import files
+from ragtune_ui.store.presets import load_search_models
+from ragtune_ui.store.projects import Project
 from ragtune_ui.studio.jobs import Task
 
 if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
 
-DEPTH = 10  # ranks looked at when retrieval is measured
+SHOWN = 40  # passages of a preview
 
 
 @dataclass(frozen=True)
@@ -33,16 +39,24 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Tested:
-    """How retrieval does on questions whose passage is known. Shares are 0 to 1."""
+class Preview:
+    """How one document would be cut: its first passages, and how many there are or would be about."""
 
-    questions: int
-    hit1: float = 0.0
-    hit3: float = 0.0
-    hit5: float = 0.0
-    hit_k: float = 0.0
-    mrr: float = 0.0
-    k: int = 0
+    document: Document
+    passages: tuple[Chunk, ...]
+    model_tokens: tuple[int, ...]  # word pieces by the model that is tuned; empty where they cannot be counted
+    total: int
+    whole: bool  # ``passages`` are all there are
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Passages by other settings, ready to be searched, until closed."""
+
+    chunks: list[Chunk]
+    search: Callable[[Sequence[str], SearchSettings], list[list[Passage]]]
+    close: Callable[[], None]
 
 
 class Retrieval:
@@ -50,9 +64,9 @@ class Retrieval:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._searchers: dict[Path, Searcher] = {}
+        self._searchers: dict[tuple[Path, str], Searcher] = {}
         self._lock = threading.RLock()
-        self._indexing = False
+        self._indexing: set[Path] = set()
 
     # index ---------------------------------------------------------------------------------
 
@@ -60,33 +74,107 @@ class Retrieval:
         """Make passages and index them in the background."""
 
         def work(task: Task) -> str:
-            self.index(project, task)
-            return f"{len(project.chunks()):,} passages are ready."
+            updated = self.index(project, task)
+            return f"{len(project.chunks()):,} passages are ready: {updated.sentence}"
 
         return self._studio.jobs.start(project, "index", title, work)
 
-    def index(self, project: Project, task: Task) -> None:
-        """Cut every ready document and make the index hold exactly these passages."""
-        settings = project.choices().chunks
-        chunker = self._studio.chunker()
-        documents = [d for d in project.documents() if d.ready]
+    def start_switch(self, project: Project, source: str) -> str:
+        """Index with another search model beside the index that is there, which answers until the new one is
+        complete. ``source``: "" for the one of the settings, a folder or a hub id."""
+        source = source.strip()
+        if source == project.choices().embedder:
+            raise PassageError("This search model is in use already.", "Choose another one.")
+
+        def work(task: Task) -> str:
+            self.index(project, task, source)
+            return f"{len(project.chunks()):,} passages are ready under the new search model."
+
+        return self._studio.jobs.start(project, "index", "Changing the search model", work)
+
+    def index(self, project: Project, task: Task, source: str | None = None) -> Updated:
+        """Cut every ready document and make the index hold exactly these passages; says what was done.
+
+        Only documents whose text, settings or mends changed are cut, only texts never seen are embedded.
+        """
+        used = project.choices().embedder
+        source = used if source is None else source
+        chunks, stamps = self._cut(project, task, source)
+        # What only adds may be shown at once; what replaces is shown when it is complete.
+        if source == used and {c.id for c in project.chunks()} <= {c.id for c in chunks}:
+            project.keep_chunks(chunks)
+        self._indexing.add(project.folder)
+        try:
+            updated = self._searcher(project, source).update(chunks, task.progress)
+            project.keep_chunks(chunks)
+            files.write_record(project.folder / "cut.json", stamps)
+            if source != used:
+                project.choose(embedder=source)
+                self._searcher(project, used).drop()
+        finally:
+            self._indexing.discard(project.folder)
+        task.result(**to_record(updated))
+        if chunks:
+            with suppress(PassageError):  # loads what the first search needs
+                self.search(project, [chunks[0].text[:80]], number=1)
+        return updated
+
+    def cut(self, project: Project, document: Document, settings: ChunkSettings, source: str = "") -> list[Chunk]:
+        """The passages of one document by other settings, with its mends, nothing kept."""
+        text = project.text(document.id)
+        chunker = self._studio.chunker(source)
+        mends = self._studio.mending.of(project, document)
+        return mended(chunker.cut(document, text, settings), mends, text, chunker.count)
+
+    def preview(self, project: Project, document: str, settings: ChunkSettings) -> Preview:
+        """How a document would be cut by ``settings``; nothing is kept, nothing is indexed.
+
+        Raises:
+            PassageError: the settings do not fit together.
+        """
+        check(settings)
+        began = time.perf_counter()
+        found, text = project.document(document), project.text(document)
+        chunker = self._studio.chunker(project.choices().embedder)
+        chunks = chunker.cut(found, text, settings, SHOWN)
+        whole = len(chunks) < SHOWN
+        reach = chunks[-1].end if chunks else 1
+        total = len(chunks) if whole else max(SHOWN, round(len(chunks) * len(text) / max(1, reach)))
+        mends = self._studio.mending.of(project, found)
+        chunks = mended(chunks, mends, text, chunker.count)
+        counted: list[int] = []
+        with suppress(Exception):  # a model that is not here has no word pieces to count
+            counted = chunker.count([c.text for c in chunks], self._studio.model_folder(project.choices().model))
+        return Preview(found, tuple(chunks), tuple(counted), total, whole, time.perf_counter() - began)
+
+    def trial(self, project: Project, settings: ChunkSettings, progress: Progress) -> Trial:
+        """The project's documents cut and indexed by other settings, beside its own index. Raises Stopped."""
+        source = project.choices().embedder
+        if settings == project.choices().chunks:
+            searcher = self._searcher(project)
+            return Trial(project.chunks(), searcher.search, lambda: None)
         chunks: list[Chunk] = []
+        documents = [d for d in project.documents() if d.ready]
         for done, document in enumerate(documents):
-            task.progress(done, len(documents), f"Cutting {document.name}")
-            chunks += chunker.cut(document, project.text(document.id), settings)
-        project.keep_chunks(chunks)
-        with self._lock:
-            self._indexing = True
-            try:
-                self._searcher(project).update(chunks, task.progress)
-            finally:
-                self._indexing = False
+            progress(done, 10 * len(documents), f"cutting {document.name}")
+            chunks += self.cut(project, document, settings, source)
+        searcher = self._studio.engines.searcher(project.folder / "trial.lance", source)
+        try:
+            searcher.update(chunks, progress)
+        except BaseException:
+            searcher.drop()
+            raise
+        return Trial(chunks, searcher.search, searcher.drop)
 
     def behind(self, project: Project) -> bool:
         """True where a stop or a crash left documents without passages, or passages out of the index."""
         chunks = project.chunks()
         cut = {c.document for c in chunks}
-        if any(d.ready and d.words and d.id not in cut for d in project.documents()):
+        stamps = _stamps(project)
+        missing = [d for d in project.documents() if d.ready and d.words and d.id not in cut]
+        if any(d.id not in stamps for d in missing):
+            return True
+        if stamps and stamps.get("settings") != to_record(project.choices().chunks):
             return True
         with self._lock:
             return self._searcher(project).count() != len(chunks)
@@ -95,8 +183,9 @@ class Retrieval:
         """Keep new settings; True where passages have to be made again (that job is started)."""
         if not 0 <= search.balance <= 1 or not 1 <= search.number <= 20:
             raise PassageError("The number of passages lies between 1 and 20.", "Move the slider back.")
-        if not 40 <= chunks.size <= 1000 or not 0 <= chunks.overlap < chunks.size:
-            raise PassageError("Passages are 40 to 1,000 word pieces long.", "Choose a length in that range.")
+        if not 0 <= search.threshold <= 1:
+            raise PassageError("The least score lies between 0 and 1.", "Move the slider back.")
+        check(chunks)
         again = project.choices().chunks != chunks and bool(project.documents())
         if again:
             self._studio.jobs.ensure_free()
@@ -105,10 +194,20 @@ class Retrieval:
             self.start_index(project, "Making passages again")
         return again
 
+    def models(self) -> list[SearchModel]:
+        """Search models and rerankers to choose from."""
+        return load_search_models(self._studio.settings.presets / "search-models.toml")
+
     # search --------------------------------------------------------------------------------
 
-    def find(self, project: Project, question: str) -> Found:
-        """The passages for one question, best first.
+    def find(
+        self,
+        project: Project,
+        question: str,
+        settings: SearchSettings | None = None,
+        documents: Sequence[str] | None = None,
+    ) -> Found:
+        """The passages for one question, best first; by other settings, from some documents only, if given.
 
         Raises:
             PassageError: nothing was asked, or there is no passage yet.
@@ -119,7 +218,7 @@ class Retrieval:
         if not project.chunks():
             raise PassageError("There are no passages yet.", "Add documents first.")
         began = time.perf_counter()
-        found = self.search(project, [question])[0]
+        found = self.search(project, [question], documents=documents, settings=settings)[0]
         return Found(question, tuple(found), time.perf_counter() - began)
 
     def search(
@@ -128,70 +227,90 @@ class Retrieval:
         questions: Sequence[str],
         number: int | None = None,
         documents: Sequence[str] | None = None,
+        settings: SearchSettings | None = None,
     ) -> list[list[Passage]]:
         """Ranked passages for many questions by the project's own settings, in one batch.
 
+        With ``number``, so many whatever they score. While passages are being made, those that were
+        there answer.
+
         Raises:
-            PassageError: passages are being indexed, which may take minutes.
+            PassageError: the first passages are being made, which may take minutes.
         """
-        if self._indexing:
-            raise PassageError("The passages are being made.", "Search again when that is finished.")
-        settings = project.choices().search
+        settings = settings or project.choices().search
         if number is not None:
-            settings = replace(settings, number=number)
+            settings = replace(settings, number=number, threshold=0.0)
+        searcher = self._searcher(project)
+        if project.folder in self._indexing and not searcher.count():
+            raise PassageError("The passages are being made.", "Search again when that is finished.")
+        gone = _removed(project)
+        if gone and documents is None:
+            documents = [d.id for d in project.documents()]
+        return searcher.search(questions, settings, documents)
+
+    def plane(self, project: Project) -> dict[str, tuple[float, float]]:
+        """Where each passage lies on a map of meaning, by id."""
+        return self._searcher(project).plane()
+
+    def _searcher(self, project: Project, source: str | None = None) -> Searcher:
+        source = project.choices().embedder if source is None else source
+        key = (project.folder, source)
         with self._lock:
-            return self._searcher(project).search(questions, settings, documents)
+            if key not in self._searchers:
+                self._searchers[key] = self._studio.engines.searcher(index_folder(project, source), source)
+            return self._searchers[key]
 
-    def _searcher(self, project: Project) -> Searcher:
-        if project.folder not in self._searchers:
-            self._searchers[project.folder] = self._studio.engines.searcher(project.index_folder)
-        return self._searchers[project.folder]
+    # cutting -------------------------------------------------------------------------------
 
-    # judging -------------------------------------------------------------------------------
+    def _cut(self, project: Project, task: Task, source: str) -> tuple[list[Chunk], dict[str, Any]]:
+        """All passages, and by document what they were made of, so that what did not change is not cut again."""
+        settings = project.choices().chunks
+        before = _stamps(project)
+        own: dict[str, list[Chunk]] = {}
+        for chunk in project.chunks():
+            own.setdefault(chunk.document, []).append(chunk)
+        documents = [d for d in project.documents() if d.ready]
+        stamps: dict[str, Any] = {"settings": to_record(settings)}
+        chunks: list[Chunk] = []
+        for done, document in enumerate(documents):
+            task.progress(done, len(documents), f"Cutting {document.name}")
+            text = project.text(document.id)
+            mends = self._studio.mending.of(project, document)
+            made_of = [source, to_record(settings), to_record(mends), list(document.page_starts), document.name, text]
+            stamps[document.id] = hashlib.sha256(repr(made_of).encode("utf-8", "replace")).hexdigest()
+            known = own.get(document.id, [])
+            if before.get(document.id) == stamps[document.id] and (known or mends):
+                chunks += known
+                continue
+            chunks += self.cut(project, document, settings, source)
+        return chunks, stamps
 
-    def judge(self, project: Project, question: str, chunk_id: str, relevant: bool) -> str:
-        """Keep "This answers it" or "Not this"; says what the test set now holds."""
-        chunk = next((c for c in project.chunks() if c.id == chunk_id), None)
-        if chunk is None:
-            raise PassageError("That passage is no longer there.", "Search again.")
-        key = (question, chunk.document, chunk.start, chunk.end)
+    # narrowing -----------------------------------------------------------------------------
+
+    def tags(self, project: Project) -> dict[str, list[str]]:
+        """Tags by file name, which the next version of a file keeps."""
+        path = project.folder / "tags.json"
+        return dict(files.read_json(path)) if path.exists() else {}
+
+    def tag(self, project: Project, documents: Sequence[str], text: str) -> str:
+        """Give documents the tags in ``text``, commas between them; without any, take theirs away."""
+        names = [project.document(id).name for id in documents]
+        if not names:
+            raise PassageError("No document is chosen.", "Choose documents first.")
+        tags = list(dict.fromkeys(t for part in text.split(",") if (t := " ".join(part.split())[:40])))
         with project.changing():
-            kept = [j for j in project.judgements() if (j.question, j.document, j.start, j.end) != key]
-            project.keep_judgements([*kept, Judgement(*key, relevant=relevant, at=now())])
-        tested = self.tested(project)
-        return (
-            f"Kept. {tested.questions} questions test the search; right passage in the first five: {tested.hit5:.0%}."
-        )
+            kept = {**self.tags(project), **dict.fromkeys(names, tags)}
+            files.write_record(project.folder / "tags.json", {n: t for n, t in kept.items() if t})
+        many = "1 document" if len(names) == 1 else f"{len(names):,} documents"
+        return f"{many} tagged: {', '.join(tags)}." if tags else f"The tags of {many} are gone."
 
-    def verdict_on(self, project: Project, question: str, chunk: Chunk) -> bool | None:
-        """What the person said about a passage for a question, if anything."""
-        for j in project.judgements():
-            if j.question == question and j.document == chunk.document and j.start < chunk.end and chunk.start < j.end:
-                return j.relevant
-        return None
-
-    def tested(self, project: Project) -> Tested:
-        """Retrieval measured on the person's own "This answers it" and on accepted questions with evidence."""
-        chunks = project.chunks()
-        here = {c.document for c in chunks}  # what proves nothing any more, as its document is gone, is no test
-        wanted: dict[str, list[tuple[str, int, int]]] = {}
-        for j in project.judgements():
-            if j.relevant and j.document in here:
-                wanted.setdefault(j.question, []).append((j.document, j.start, j.end))
-        for q in project.questions():
-            if q.accepted and q.evidence and q.document in here:
-                wanted.setdefault(q.question, []).append((q.document, q.start, q.end))
-        if not wanted or not chunks:
-            return Tested(0)
-        found = self.search(project, list(wanted), number=DEPTH)
-        ranks = [
-            first_rank(passages, [c.id for span in spans for c in covering(chunks, *span)])
-            for passages, spans in zip(found, wanted.values(), strict=True)
-        ]
-        k = project.choices().search.number
-        return Tested(
-            len(wanted), hit_at(ranks, 1), hit_at(ranks, 3), hit_at(ranks, 5), hit_at(ranks, k), mrr(ranks), k
-        )
+    def narrowed(self, project: Project, documents: Sequence[str], tags: Sequence[str]) -> list[str]:
+        """Ids of the documents that are chosen (none: all) and carry one of the tags (none: any)."""
+        given = self.tags(project)
+        return [
+            d.id for d in project.documents()
+            if (not documents or d.id in documents) and (not tags or set(tags) & set(given.get(d.name, [])))
+        ]  # fmt: skip
 
     def suggestions(self, project: Project, number: int = 4) -> list[str]:
         """Example questions from the person's own material: accepted questions first, then headings."""
@@ -204,9 +323,34 @@ class Retrieval:
         return asked + [_ask(h) for h in list(headings)[: number - len(asked)]]
 
 
-def first_rank(passages: Sequence[Passage], oracles: Sequence[str]) -> int | None:
-    """Rank (from 1) of the first passage that is an oracle; None where none is."""
-    return next((p.rank for p in passages if p.chunk.id in set(oracles)), None)
+def check(settings: ChunkSettings) -> None:
+    """Raises PassageError where passages cannot be cut so."""
+    if not 40 <= settings.size <= 1000 or not 0 <= settings.overlap < settings.size:
+        raise PassageError("Passages are 40 to 1,000 word pieces long.", "Choose a length in that range.")
+    if settings.overlap > settings.size // 2:
+        raise PassageError(
+            f"An overlap of {settings.overlap} does not fit passages of {settings.size} word pieces.",
+            f"Choose an overlap up to {settings.size // 2}.",
+        )
+
+
+def index_folder(project: Project, source: str) -> Path:
+    """Where the index of a search model lies: each has its own, so that one can be built beside the other."""
+    if not source:
+        return project.index_folder
+    return project.folder / f"index-{hashlib.sha256(source.encode()).hexdigest()[:8]}.lance"
+
+
+def _removed(project: Project) -> list[str]:
+    """Documents in the trash: they may stand in the index until it is brought up to date."""
+    trash, shelf = project.folder / "trash", project.folder / "documents"
+    return [p.name for p in trash.iterdir() if not (shelf / p.name).exists()] if trash.is_dir() else []
+
+
+def _stamps(project: Project) -> dict[str, Any]:
+    path = project.folder / "cut.json"
+    found = files.read_json(path) if path.exists() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _ask(heading: str) -> str:

@@ -15,17 +15,22 @@ from ragtune_ui.domain.ports import Catalog, Chunker, Engines, Exporter, Progres
 from ragtune_ui.settings import Settings
 from ragtune_ui.store.projects import Home, Project
 from ragtune_ui.studio import sample
+from ragtune_ui.studio.advisor import Advisor
 from ragtune_ui.studio.chat import Chat
 from ragtune_ui.studio.documents import Documents
 from ragtune_ui.studio.jobs import Jobs
+from ragtune_ui.studio.mending import Mending
 from ragtune_ui.studio.mixing import Mixing
 from ragtune_ui.studio.progress import Step, steps
+from ragtune_ui.studio.proving import Proving
 from ragtune_ui.studio.questions import Questions
+from ragtune_ui.studio.reports import Reports
 from ragtune_ui.studio.retrieval import Retrieval
 from ragtune_ui.studio.shipping import Shipping
 from ragtune_ui.studio.speakers import Speakers
 from ragtune_ui.studio.training import Training
 from ragtune_ui.studio.verdict import Verdicts
+from ragtune_ui.studio.versions import Versions
 
 T = TypeVar("T")
 LOW_DISK = 2 * 2**30
@@ -54,7 +59,12 @@ class Studio:
         self.jobs = Jobs()
         self.speakers = Speakers(engines.speaker)
         self.documents = Documents(self)
+        self.reports = Reports(self)
+        self.versions = Versions(self)
         self.retrieval = Retrieval(self)
+        self.proving = Proving(self)
+        self.mending = Mending(self)
+        self.advisor = Advisor(self)
         self.questions = Questions(self)
         self.mixing = Mixing(self)
         self.training = Training(self)
@@ -107,8 +117,9 @@ class Studio:
     def reader(self) -> Reader:
         return self._once("reader", self.engines.reader)
 
-    def chunker(self) -> Chunker:
-        return self._once("chunker", self.engines.chunker)
+    def chunker(self, embedder: str = "") -> Chunker:
+        """What cuts for a search model, in whose word pieces it counts."""
+        return self._once(f"chunker {embedder}", lambda: self.engines.chunker(embedder))
 
     def writer(self) -> Writer:
         return self._once("writer", self.engines.writer)

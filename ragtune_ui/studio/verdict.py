@@ -12,13 +12,13 @@ from ragtune_ui.domain.errors import VerdictError
 from ragtune_ui.domain.passages import Chunk
 from ragtune_ui.domain.ports import Speaker
 from ragtune_ui.domain.questions import Question
+from ragtune_ui.domain.ranks import DEPTH
 from ragtune_ui.domain.recipes.raft import holds_answer, usable
 from ragtune_ui.domain.scores import Outcome, hit_at, mrr
 from ragtune_ui.domain.verdicts import CELLS, Verdict, judge, judge_reply
 from ragtune_ui.store.projects import Project, now
 from ragtune_ui.studio.chat import fitted
 from ragtune_ui.studio.jobs import Task
-from ragtune_ui.studio.retrieval import DEPTH
 
 if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
@@ -106,9 +106,10 @@ class Verdicts:
         """Passages for each question. Where a question is asked with its document withheld, that
         document and all passages that hold the answer are left out."""
         found = self._studio.retrieval.search(project, [q.question for q in questions], number=4 * DEPTH)
+        least = project.choices().search.threshold
         ranked = []
         for question, passages in zip(questions, found, strict=True):
-            chunks = [p.chunk for p in passages]
+            chunks = [p.chunk for p in passages if p.score >= least]
             if question.kind == "withheld":
                 chunks = [c for c in chunks if c.document != question.document and not holds_answer(c, question)]
             ranked.append(chunks)

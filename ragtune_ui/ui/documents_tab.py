@@ -6,14 +6,16 @@ import os
 import shutil
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ragtune_ui.domain.documents import Document
+from ragtune_ui.domain.documents import READABLE, Document, kind_of
+from ragtune_ui.domain.errors import DocumentError, RagtuneError
 from ragtune_ui.domain.runs import Job, time_words
-from ragtune_ui.ui import cards
+from ragtune_ui.ui import cards, document_drawer
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.page import Page
 
@@ -21,12 +23,11 @@ if TYPE_CHECKING:
     from ragtune_ui.studio.documents import DocumentRow
     from ragtune_ui.studio.studio import Studio
 
-SHEET = 10  # pages of a document shown at once
 WORK = ("documents", "sample", "index")  # the jobs that this page tells of
 
 # FORM ----------------------------------------------------------------------------------------
 
-UPLOAD = "PDF, Word (.docx), HTML, Markdown or text files"
+UPLOAD = "PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown, text, e-books, e-mails, or a ZIP of these"
 FOLDER = "Such as: ~/Documents/handbooks"
 
 # SHOWS ---------------------------------------------------------------------------------------
@@ -69,12 +70,14 @@ def unindexed(rows: Sequence[DocumentRow], busy: bool) -> Html:
     return cards.note("warn", f"{said} no passages yet.", "Search finds them once they are made.", actions=[make])
 
 
+# Two buttons stand side by side where the window is wide enough, else one under the other.
+_ROOM = "min-width: calc((100vw - 1024px) * 0.46)"
 _KIND: dict[str, cards.Kind] = {"ready": "ok", "unreadable": "error", "too large": "error", "unsupported": "error"}
 
 
 def _row(row: DocumentRow) -> list[object]:
     document = row.document
-    sentences = [document.problem, *document.notes] if not document.ready else list(document.notes)
+    sentences = [document.problem, *document.notes] if not document.ready else [*document.notes, row.alike]
     name = tag("button", document.name, type="button", cls="btn link", data_do="open", data_id=document.id,
                style="padding: 0; text-align: left")  # fmt: skip
     said = cards.join(tag("p", s, cls="sub") for s in sentences if s)
@@ -85,12 +88,13 @@ def _row(row: DocumentRow) -> list[object]:
     out = cards.button("Remove" if document.ready else "Leave it out", id=document.id, kind="small danger",
                        do="" if row.questions else "remove", ask=f"remove-{document.id}" if row.questions else "",
                        label=f"Remove {document.name}")  # fmt: skip
-    figures = [f"{document.pages:,}", f"{document.words:,}", f"{row.passages:,}"] if document.ready else ["", "", ""]
+    figures = [f"{document.pages:,}", f"{row.passages:,}", document.language] if document.ready else ["", "", ""]
+    said = cards.join([tag("p", f"{document.words:,} words", cls="sub") if document.ready else "", said])
     pill = cards.pill(_KIND.get(document.status, "warn"), row.status)
     # Cells may break anywhere, for long file names; buttons may not, and the sentence needs room.
     what = tag("div", name, said, style="min-width: 140px")
     buttons = (tag("span", b, style="white-space: nowrap") for b in ([hold, out] if document.ready else [out]))
-    return [what, *figures, pill, tag("div", *buttons, cls="actions", style="margin-top: 0")]
+    return [what, *figures, pill, tag("div", *buttons, cls="actions", style=f"margin-top: 0; {_ROOM}")]
 
 
 def table(rows: Sequence[DocumentRow]) -> Html:
@@ -100,8 +104,8 @@ def table(rows: Sequence[DocumentRow]) -> Html:
             "No documents yet",
             "Add the files that hold what people ask about: handbooks, rules, minutes. Everything else builds on them.",
         )
-    heads = ["Document", "Pages", "Words", "Passages", "State", ""]
-    whole = cards.table(heads, [_row(row) for row in rows], "Documents", numbers=(1, 2, 3))
+    heads = ["Document", "Pages", "Passages", "Language", "State", ""]
+    whole = cards.table(heads, [_row(row) for row in rows], "Documents", numbers=(1, 2))
     held = "Held back: never trained on. Questions about it measure whether tuning helped."
     return tag("div", whole, tag("p", held, cls="caption"), cls="card")
 
@@ -124,31 +128,6 @@ def removed(documents: Sequence[Document]) -> Html:
         return Html("")
     undo = cards.button("Undo", do="undo", kind="small", label=f"Bring {documents[0].name} back")
     return cards.note("quiet", f"“{documents[0].name}” is removed.", actions=[undo])
-
-
-def drawer(document: Document, pages: Sequence[tuple[int, str]], sheet: int) -> Html:
-    """The text that was read, page by page, ``SHEET`` pages at a time."""
-    close = cards.button("Close", do="close", kind="small", label="Close the text")
-    title = tag("div", cards.section(document.title or document.name, f"{document.name}, as RAGTune reads it"))
-    head = tag("div", title, close, cls="split")
-    if not pages:
-        return _section(document, head, tag("p", document.problem, cls="text"))
-    sheet = max(0, min(sheet, (len(pages) - 1) // SHEET))
-    shown = pages[sheet * SHEET : (sheet + 1) * SHEET]
-    body = [tag("h3", f"Page {n}") + tag("p", cards.lines(text) if text else "No text on this page.", cls="text")
-            for n, text in shown]  # fmt: skip
-    turns = []
-    if sheet:
-        turns.append(cards.button("Earlier pages", do="open", id=f"{document.id} {sheet - 1}", kind="small"))
-    if (sheet + 1) * SHEET < len(pages):
-        turns.append(cards.button("Later pages", do="open", id=f"{document.id} {sheet + 1}", kind="small"))
-    text = tag("div", *(Html(part) for part in body), cls="evidence scroll", tabindex="0", role="region",
-               aria_label="Pages")  # fmt: skip
-    return _section(document, head, text, tag("div", *turns, cls="actions") if turns else "")
-
-
-def _section(document: Document, *inside: object) -> Html:
-    return tag("section", *inside, cls="card", aria_label=f"Text of {document.name}", data_document=document.id)
 
 
 def missing(rows: Sequence[DocumentRow], busy: bool) -> str:
@@ -203,14 +182,24 @@ def add_folder(studio: Studio, project: Any, folder: str) -> str:
     return ""
 
 
+def upload_folder(studio: Studio, project: Any, files: Sequence[str] | None) -> None:
+    """Read the files of a folder that the browser sent; what RAGTune does not read is passed over."""
+    known = [file for file in files or [] if kind_of(file) and not Path(file).name.startswith(".")]
+    if not known:
+        raise DocumentError("That folder holds no file that RAGTune reads.", f"Choose one with {READABLE}.")
+    upload(studio, project, known)
+
+
 def act(studio: Studio, project: Any, act: dict[str, str]) -> Any:
-    """What a button in a row or in the drawer asks for; answers which text is open, and the text."""
+    """What a button in a row or in the drawer asks for; answers which page is open, and what it shows."""
     do, id = act["do"], act["id"]
     if do in ("open", "close"):
         opened = id if do == "open" else ""
         return opened, refresh_drawer(studio, project, opened)
     if do == "remove":
         studio.documents.remove(project, id)
+    elif do in ("keep", "off"):
+        studio.reports.keep_repeated(project, id, do == "keep")
     elif do == "hold":
         held = {d.id for d in project.documents() if d.held_back}
         studio.documents.hold_back(project, sorted(held ^ {id}))
@@ -222,9 +211,17 @@ def remove(studio: Studio, project: Any, act: dict[str, str]) -> None:
 
 
 def manage(studio: Studio, project: Any, act: dict[str, str]) -> None:
-    """Stop reading, make passages, or bring a document back."""
+    """Stop reading, make passages, bring a document back, or decide about a new version."""
     if act["do"] == "stop":
         studio.jobs.stop(project, act["id"])
+    elif act["do"] == "replace":
+        studio.versions.replace(project, act["id"].split())
+    elif act["do"] == "both":
+        studio.versions.keep_both(project, act["id"])
+    elif act["do"] == "leave":
+        studio.versions.leave_out(project, act["id"])
+    elif act["do"] == "unreplace":
+        studio.versions.undo(project)
     elif act["do"] == "index":
         studio.retrieval.start_index(project)
     elif act["do"] == "undo":
@@ -247,16 +244,41 @@ def refresh(studio: Studio, project: Any) -> tuple[Any, ...]:
     )
 
 
+def refresh_versions(studio: Studio, project: Any) -> Html:
+    """The new versions that wait, and the one replaced last."""
+    if project is None:
+        return Html("")
+    busy = studio.jobs.holder() is not None
+    return document_drawer.versions(studio.versions.waiting(project), project.replaced()[:1], busy)
+
+
+def versions_key(studio: Studio, project: Any) -> Any:
+    if project is None:
+        return ""
+    rests = [len(project.questions()), len(project.judgements()), len(project.chunks())]
+    return [[d.id for d in project.waiting()], [(d.id, d.version) for d in project.replaced()], rests,
+            [d.id for d in project.documents()], studio.jobs.holder() is not None]  # fmt: skip
+
+
 def refresh_drawer(studio: Studio, project: Any, opened: str) -> Html:
-    """The text of the document that is open, "" while none is."""
-    id, _, sheet = opened.partition(" ")
+    """The page of the document that is open, "" while none is."""
+    id, _, at = opened.partition(" ")
     if project is None or id not in [d.id for d in project.documents()]:
         return Html("")
-    return drawer(*studio.documents.text(project, id), int(sheet or 0))
+    findings = studio.reports.of(project, id)
+    _, pages = studio.documents.text(project, id)
+    number, picture = max(0, min(int(at or 0), len(pages) - 1)), b""
+    if findings.drawable and pages:
+        with suppress(RagtuneError):  # the text is worth showing all the same
+            picture = studio.reports.picture(project, id, number + 1)
+    source = studio.reports.source(project, id)
+    return document_drawer.drawer(findings, pages, int(at or 0), picture, source)
 
 
 def drawer_key(studio: Studio, project: Any, opened: str) -> Any:
-    return [opened, project is not None and [d.id for d in project.documents()] if opened else ""]
+    if project is None or not opened:
+        return [opened, ""]
+    return [opened, [(d.id, d.version, d.keep_repeated, d.words) for d in project.documents()]]
 
 
 # BUILD ---------------------------------------------------------------------------------------
@@ -272,7 +294,10 @@ def build(page: Page) -> None:
             folder = gr.Textbox(label="Folder on this computer", placeholder=FOLDER, elem_id="docs-folder", max_lines=1,
                                 info="Its sub-folders come too.", interactive=True)  # fmt: skip
             add = gr.Button("Add folder", elem_id="docs-folder-add", interactive=True)
+            sent = gr.UploadButton("Choose a folder ...", file_count="directory", elem_id="docs-folder-upload",
+                                   interactive=True)  # fmt: skip
     work = page.html(elem_id="docs-work")
+    newer = page.html(elem_id="docs-versions")
     rows = page.html(elem_id="docs-table")
     asked = page.html(elem_classes="dialog-slot")
     text = page.html(elem_id="docs-text")
@@ -283,13 +308,16 @@ def build(page: Page) -> None:
     page.on(files.upload, upload, [files])[0].then(None, None, [files], js="() => null", api_visibility="private")
     # A folder is read with its sub-folders.
     page.on([add.click, folder.submit], add_folder, [folder], [folder])
+    # A folder that was chosen in the browser comes without its sub-folders' names.
+    page.on(sent.upload, upload_folder, [sent])
     # Rows open, hold back and remove; the drawer turns pages and closes. What was opened comes into view.
     for done in page.on([rows.select, text.select], act, outputs=[opened, text], acts=True):
         done.then(None, js=page.script("documents.js"), api_visibility="private")
     # A document with approved questions is removed after its dialog.
     page.on(asked.submit, remove, acts=True)
-    # Stop, make passages, undo.
-    page.on(work.select, manage, acts=True)
+    # Stop, make passages, undo; replace by a new version, keep both, leave out, bring the old one back.
+    page.on([work.select, newer.select], manage, acts=True)
     # The page shows what the project folder holds.
     page.on_look(refresh, [pill, work, rows, asked, way])
+    page.on_look(refresh_versions, [newer], key=versions_key)
     page.on_look(refresh_drawer, [text], [opened], key=drawer_key)

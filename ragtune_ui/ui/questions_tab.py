@@ -105,6 +105,9 @@ def warning(question: Question) -> Html:
     """The pill of a question whose answer nothing proves, and the remedies."""
     if not question.answerable:
         pill, said = cards.pill("info", "your documents do not say"), "The model should say so."
+    elif question.outdated:
+        pill = cards.pill("warn", "evidence changed")
+        said = f"A new version of its document no longer says: “{question.outdated}” Mend the answer, or reject it."
     elif not question.supported:
         pill = cards.pill("warn", "no evidence")
         said = "No sentence proves this answer. Mend it, choose “Your documents do not say”, or reject it."

@@ -1,185 +1,167 @@
-"""Passages: ask what the documents should answer, see what search finds, and say whether it is right."""
+"""Passages: ask what the documents should answer, see what search finds, say whether it is right, mend what is not."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ragtune_ui.domain.passages import ChunkSettings, SearchSettings, readable
-from ragtune_ui.ui import cards
-from ragtune_ui.ui.cards import Html, tag
-from ragtune_ui.ui.form import Form, slider
+from ragtune_ui.domain.passages import SearchSettings
+from ragtune_ui.ui import cards, cutting_panel, proof_panel
+from ragtune_ui.ui.cards import Html
+from ragtune_ui.ui.found_cards import chips, mend_head, mends, nothing_yet, opened, results, settings_words
 from ragtune_ui.ui.page import Page
+from ragtune_ui.ui.proof_cards import readiness
 
 if TYPE_CHECKING:
-    from ragtune_ui.studio.retrieval import Found, Tested
+    from ragtune_ui.studio.retrieval import Found
     from ragtune_ui.studio.studio import Studio
 
 ASK = "Your question, such as: At what wind speed must lifting stop?"
-TESTS = "Asks every approved question, and each one you judged here, and looks for its passage."
-ENOUGH = 0.8  # share of questions found in the first five from which the pill is green
-
-# FORM ----------------------------------------------------------------------------------------
-
-SEARCH = Form(
-    SearchSettings,
-    {
-        "number": slider("Passages for a question", 1, 20, 1, "More: less is missed, more is read that misleads."),
-        "balance": slider("Words or meaning", 0, 1, 0.05, "0 compares words only, 1 compares meaning only."),
-    },
-)  # fmt: skip
-CHUNKS = Form(
-    ChunkSettings,
-    {
-        "size": slider("Passage length, in word pieces (tokens)", 40, 1000, 10,
-                       "Longer keeps more together; the built-in model reads four passages of up to 160."),
-        "overlap": slider("Overlap, in word pieces", 0, 200, 2, "What a passage repeats of the one before it."),
-    },
-)  # fmt: skip
-
-# SHOWS ---------------------------------------------------------------------------------------
-
-
-def results(found: Found, said: Mapping[str, bool | None]) -> Html:
-    """The hits of a search; ``said`` holds what the person said of each, by chunk id."""
-    if not found.passages:
-        return cards.empty("Nothing was found for this question", "Use fewer words, or the words of your documents.",
-                           cards.button("Check the documents", go="docs"))  # fmt: skip
-    many = f"{len(found.passages):,} passages" if len(found.passages) > 1 else "1 passage"
-    line = f"{many} in {time_taken(found.seconds)} · best match first · marked words come from your question"
-    buttons = {p.chunk.id: judging(p.chunk.id, p.rank, said.get(p.chunk.id)) for p in found.passages}
-    shown = [replace(p, chunk=replace(p.chunk, text=readable(p.chunk.text))) for p in found.passages]
-    weak = "" if any(p.lexical for p in found.passages) else cards.note(
-        "warn", "No passage holds a word of your question; these come nearest in meaning.", "Use fewer or other words.",
-        actions=[("Check the documents", "docs")])  # fmt: skip
-    return Html(tag("p", line, cls="sub", role="status") + weak + cards.hits(shown, found.question, buttons))
-
-
-def judging(chunk: str, rank: int, said: bool | None) -> list[Html]:
-    """The two judgements on a hit; the one that was given is pressed."""
-
-    def press(text: str, do: str, chosen: bool) -> Html:
-        return tag("button", f"✓ {text}" if chosen else text, type="button", cls="btn small", data_do=do, data_id=chunk,
-                   aria_pressed="true" if chosen else "false", aria_label=f"{text}: passage {rank}")  # fmt: skip
-
-    return [press("This answers it", "yes", said is True), press("Not this", "no", said is False)]
-
-
-def time_taken(seconds: float) -> str:
-    """A short time: ``38 ms``, ``1.2 s``."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 0.95 else f"{seconds:.1f} s"
-
-
-def chips(questions: Sequence[str]) -> Html:
-    """Example questions to press."""
-    if not questions:
-        return Html("")
-    buttons = [cards.button(q, do="ask", id=q, kind="small") for q in questions]
-    return Html(tag("p", "Try one of these:", cls="sub") + tag("div", *buttons, cls="actions"))
-
-
-def nothing_yet(chunks: int) -> Html:
-    """What the page shows before something was asked."""
-    if not chunks:
-        return cards.empty("There are no passages yet", "Passages are made when documents are read.",
-                           cards.button("Add documents", go="docs", kind="primary"))  # fmt: skip
-    return cards.empty("Ask a question your documents should answer",
-                       "You see the passages that the model would be given, and why they were found.")  # fmt: skip
-
-
-def readiness(tested: Tested | None) -> Html:
-    """The pill beside the title: how the search does on questions whose passage is known."""
-    if tested is None or not tested.questions:
-        return Html("")
-    right = round(tested.hit5 * tested.questions)
-    kind: cards.Kind = "ok" if tested.hit5 >= ENOUGH else "warn"
-    return cards.pill(kind, f"{tested.questions:,} questions, right passage in the first five: {right:,}")
-
-
-def outcome(tested: Tested | None) -> Html:
-    """The figures of the last test of the search."""
-    if tested is None:
-        return Html("")
-    if not tested.questions:
-        return cards.note("info", "No question tests the search yet.",
-                          "Press “This answers it” on a right passage, or approve questions.")  # fmt: skip
-    rows = [(f"Right passage {where}", f"{share:.0%}".replace("%", " %"), f"of {tested.questions:,} questions")
-            for where, share in (("first", tested.hit1), ("in the first three", tested.hit3),
-                                 ("in the first five", tested.hit5),
-                                 (f"among the {tested.k} the model reads", tested.hit_k))]  # fmt: skip
-    return cards.tiles(rows)
-
+Own = tuple[str, Any]  # the id of the project that something was found in, and what was found
+NOTHING: Own = ("", None)
 
 # DOES ----------------------------------------------------------------------------------------
 
 
-Own = tuple[str, Any]  # the id of the project that something was found in, and what was found
-
-
-def _own(project: Any, held: Own) -> Any:
-    return held[1] if project is not None and held[0] == project.id else None
+def own(project: Any, held: Own) -> Any:
+    """What was found, where it belongs to the open project."""
+    return held[1] if project is not None and held and held[0] == project.id else None
 
 
 def _said(studio: Studio, project: Any, found: Found | None) -> dict[str, bool | None]:
     if found is None:
         return {}
-    return {p.chunk.id: studio.retrieval.verdict_on(project, found.question, p.chunk) for p in found.passages}
+    return {p.chunk.id: studio.proving.verdict_on(project, found.question, p.chunk) for p in found.passages}
 
 
-def find(studio: Studio, project: Any, question: str) -> Own:
-    return project.id, studio.retrieval.find(project, question or "")
+def narrowed(studio: Studio, project: Any, documents: Sequence[str], tags: Sequence[str]) -> list[str] | None:
+    """Ids of the documents that a search is narrowed to; None for all."""
+    if not documents and not tags:
+        return None
+    return studio.retrieval.narrowed(project, documents or [], tags or [])
 
 
-def ask(studio: Studio, project: Any, act: dict[str, str]) -> tuple[str, Own]:
+def find(studio: Studio, project: Any, question: str, documents: Sequence[str], tags: Sequence[str], beside: bool,
+         number: float, balance: float, threshold: float, reranker: str) -> tuple[Own, Own]:  # fmt: skip
+    """Search by the project's settings and, beside it, by other ones."""
+    chosen = narrowed(studio, project, documents, tags)
+    found = studio.retrieval.find(project, question or "", documents=chosen)
+    if not beside:
+        return (project.id, found), NOTHING
+    settings = SearchSettings(int(number), float(balance), float(threshold), str(reranker or "").strip())
+    other = studio.retrieval.find(project, question, settings, chosen)
+    return (project.id, found), (project.id, (settings, other))
+
+
+def ask(studio: Studio, project: Any, act: dict[str, str]) -> tuple[str, Own, Own]:
     """Search for an example question, which then stands in the field."""
-    return act["id"], (project.id, studio.retrieval.find(project, act["id"]))
+    return act["id"], (project.id, studio.retrieval.find(project, act["id"])), NOTHING
 
 
-def judge(studio: Studio, project: Any, act: dict[str, str], found: Own) -> Html:
-    """Keep "This answers it" or "Not this"."""
-    question = _own(project, found).question
-    return cards.note("ok", studio.retrieval.judge(project, question, act["id"], act["do"] == "yes"))
+def press(studio: Studio, project: Any, act: dict[str, str], found: Own) -> tuple[Any, ...]:
+    """A button on a hit: keep a judgement, open the mending, or open the passage on its page.
+
+    Answers (message, what is mended, mending shown, its words, what is opened).
+    """
+    do, id = act["do"], act["id"]
+    skip = gr.skip()
+    if do in ("yes", "no"):
+        held = own(project, found)
+        if held is None:
+            return skip, skip, skip, skip, skip
+        said = studio.proving.judge(project, held.question, id, do == "yes")
+        return cards.note("ok", said), skip, skip, skip, skip
+    if do == "mend":
+        chunk = studio.mending.chunk(project, id)
+        return skip, (project.id, chunk), gr.update(visible=True), chunk.text, skip
+    return skip, skip, skip, skip, show(studio, project, act)
 
 
-def measure(studio: Studio, project: Any) -> Own:
-    return project.id, studio.retrieval.tested(project)
+def show(studio: Studio, project: Any, act: dict[str, str]) -> Html:
+    """The page of a document on which a passage stands; nothing when it is closed."""
+    if act["do"] != "show":
+        return Html("")
+    chunk = studio.mending.chunk(project, act["id"])
+    document = project.document(chunk.document)
+    number = document.page_at(chunk.start)
+    text = project.text(document.id)
+    start = document.page_starts[number - 1] if document.page_starts else 0
+    end = document.page_starts[number] if number < len(document.page_starts) else len(text)
+    return opened(document, number, text[start:end], start, chunk)
 
 
-def keep(studio: Studio, project: Any, chunks: ChunkSettings, *search: Any) -> Html:
-    """Keep the settings; says when passages are made again."""
-    again = studio.retrieval.change(project, chunks, SEARCH.read(dict(zip(SEARCH.names, search, strict=True))))
-    if again:
-        return cards.note("info", "Kept. Passages are made again now; search follows when that is done.")
-    return cards.note("ok", "Kept. The next search, the chat and the training data use it.")
+def mend(studio: Studio, project: Any, act: str, held: Own, text: str) -> tuple[Any, ...]:
+    """Keep a change of a passage; answers (message, what is mended, mending shown)."""
+    chunk = own(project, held)
+    if chunk is None:
+        return gr.skip(), NOTHING, gr.update(visible=False)
+    if act == "edit":
+        said = studio.mending.edit(project, chunk.id, text)
+    else:
+        said = (studio.mending.leave_out if act == "out" else studio.mending.join)(project, chunk.id)
+    return cards.note("ok", said), NOTHING, gr.update(visible=False)
 
 
-def load(studio: Studio, project: Any) -> list[Any]:
-    """The kept settings, into the sliders."""
-    choices = project.choices()
-    return [*CHUNKS.write(choices.chunks), *SEARCH.write(choices.search)]
+def keep_words(studio: Studio, project: Any, held: Own, text: str) -> tuple[Any, ...]:
+    return mend(studio, project, "edit", held, text or "")
 
 
-def refresh(studio: Studio, project: Any, found: Own, tested: Own) -> tuple[Any, ...]:
-    """Hits, examples and figures, where they belong to the open project."""
-    search, test = _own(project, found), _own(project, tested)
+def leave_out(studio: Studio, project: Any, held: Own, text: str) -> tuple[Any, ...]:
+    return mend(studio, project, "out", held, text)
+
+
+def join(studio: Studio, project: Any, held: Own, text: str) -> tuple[Any, ...]:
+    return mend(studio, project, "join", held, text)
+
+
+def cancel(studio: Studio, project: Any) -> tuple[Any, ...]:
+    return NOTHING, gr.update(visible=False)
+
+
+def unmend(studio: Studio, project: Any, act: dict[str, str]) -> Html:
+    """Take one change back."""
+    return cards.note("ok", studio.mending.undo(project, act["id"]))
+
+
+def tag_them(studio: Studio, project: Any, documents: Sequence[str], tags: str) -> tuple[Html, str]:
+    """Give the chosen documents tags; answers (message, an empty field)."""
+    return cards.note("ok", studio.retrieval.tag(project, documents or [], tags or "")), ""
+
+
+def choices(studio: Studio, project: Any) -> list[Any]:
+    """Documents and tags to narrow by."""
+    documents = [(d.name, d.id) for d in project.documents() if d.ready]
+    used = sorted({t for tags in studio.retrieval.tags(project).values() for t in tags})
+    return [gr.update(choices=documents, value=[]), gr.update(choices=used, value=[])]
+
+
+def listed(studio: Studio, project: Any) -> str:
+    """Changes when documents or tags do."""
+    if project is None:
+        return ""
+    return f"{project.id} {[d.id for d in project.documents() if d.ready]} {studio.retrieval.tags(project)}"
+
+
+def refresh(studio: Studio, project: Any, found: Own, other: Own, mending: Own) -> tuple[Any, ...]:
+    """Hits, examples and changes, where they belong to the open project."""
+    search, beside, held = own(project, found), own(project, other), own(project, mending)
     chunks = project.chunks() if project else []
     index = studio.jobs.running(project, "index") if project else None
+    note = f"{index.title}: until that is finished, search answers from the passages before." if index else ""
+    mine = f"Your settings: {settings_words(project.choices().search)}" if beside else ""
     return (
-        readiness(test),
+        readiness(studio.proving.tested(project)) if project else Html(""),
         chips(studio.retrieval.suggestions(project)) if chunks else Html(""),
-        results(search, _said(studio, project, search)) if search else nothing_yet(len(chunks)),
-        outcome(test),
-        cards.note("info", f"{index.title}: search answers when that is finished.") if index else Html(""),
+        results(search, _said(studio, project, search), mine) if search else nothing_yet(len(chunks)),
+        results(beside[1], _said(studio, project, beside[1]), f"Other: {settings_words(beside[0])}")
+        if beside else Html(""),
+        cards.note("info", note) if note else Html(""),
+        mend_head(held) if held else Html(""),
+        mends(studio.mending.rows(project)) if project else Html(""),
         cards.next_bar("ask", "Next: Questions", "" if chunks else "Passages come with the first document."),
-    )
-
-
-def kept(studio: Studio, project: Any) -> str:
-    """Changes when the sliders have to be set anew: another project, or settings kept elsewhere."""
-    return f"{project.id} {project.choices().chunks} {project.choices().search}" if project else ""
+    )  # fmt: skip
 
 
 # BUILD ---------------------------------------------------------------------------------------
@@ -193,42 +175,74 @@ def build(page: Page) -> None:
                               elem_classes="key-search", scale=5, interactive=True)  # fmt: skip
         go = gr.Button("Find", variant="primary", elem_id="find-go", elem_classes="key-main", scale=1, interactive=True)
     examples = page.html(elem_id="find-examples")
+    ways = _ways(page)
     busy = page.html(elem_id="find-busy", elem_classes="note-slot")
-    hits = page.html(elem_id="find-results")
-    with gr.Column(elem_classes="card"):
-        page.html(cards.section("Does search find the right passage?", TESTS))
+    said = page.note()
+    with gr.Column(visible=False, elem_classes="card", elem_id="find-mend") as box:
+        head = page.html()
+        words = gr.Textbox(label="The passage", lines=6, max_lines=18, elem_id="find-mend-text", interactive=True)
         with gr.Row():
-            check = gr.Button("Test the search", elem_id="find-test", elem_classes="tight", interactive=True)
-        figures = page.html(elem_id="find-tested")
-    with gr.Accordion("How it searches", open=False, elem_classes="card", elem_id="find-how"):
-        with gr.Row(elem_classes="two stack"):
-            with gr.Column():
-                search = SEARCH.start("find").put()
-            with gr.Column():
-                chunks = CHUNKS.start("find").put()
-        page.html(tag("p", "A new passage length or overlap means making all passages again.", cls="sub"))
-        with gr.Row():
-            settle = gr.Button("Keep these settings", elem_id="find-keep", elem_classes="tight", interactive=True)
-        kept_note = page.note()
-    found, tested = gr.State(("", None)), gr.State(("", None))
-    settings = gr.HTML("", html_template="<i></i>", elem_classes="dialog-slot", apply_default_css=False,
-                       js_on_load=page.script("signal.js"))  # fmt: skip
+            save = gr.Button("Keep these words", elem_id="find-mend-keep", elem_classes="tight", interactive=True)
+            joins = gr.Button("Join with the next", elem_id="find-mend-join", elem_classes="tight", interactive=True)
+            out = gr.Button("Leave out", variant="stop", elem_id="find-mend-out", elem_classes="tight",
+                            interactive=True)  # fmt: skip
+            back = gr.Button("Cancel", elem_id="find-mend-cancel", elem_classes="tight", interactive=True)
+    sheet = page.html(elem_id="find-sheet")
+    with gr.Row(elem_classes="beside", elem_id="find-columns"):
+        hits = page.html(elem_id="find-results")
+        others = page.html(elem_id="find-others")
+    changed = page.html(elem_id="find-mends")
+    found, other, mending = gr.State(NOTHING), gr.State(NOTHING), gr.State(NOTHING)
+    proof_panel.build(page, show, sheet)
+    cutting_panel.build(page)
+    lists = gr.HTML("", html_template="<i></i>", elem_classes="dialog-slot", apply_default_css=False,
+                    js_on_load=page.script("signal.js"))  # fmt: skip
     way = page.next("ask", "Next: Questions")
 
-    # A question is searched for; an example question as well.
-    waits: dict[str, Any] = {
-        "show_progress": "minimal",
-        "show_progress_on": hits,
-    }  # the first one loads the search model
-    page.on([go.click, question.submit], find, [question], [found], **waits)
-    page.on(examples.select, ask, outputs=[question, found], acts=True, **waits)
-    # A judgement on a hit is kept.
-    page.on(hits.select, judge, [found], [page.message], acts=True)
-    # The search is tested when asked to.
-    page.on(check.click, measure, outputs=[tested], show_progress="minimal", show_progress_on=figures)
-    # Settings are kept by the button, and loaded when the project changes.
-    page.on(settle.click, keep, search.outputs, [kept_note], form=chunks, note=kept_note)
-    page.on(settings.select, load, outputs=[*chunks.outputs, *search.outputs], changed=False)
+    # A question is searched for, by one setting or two; an example question as well.
+    waits: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": hits}
+    page.on([go.click, question.submit], find, [question, *ways.values()], [found, other], **waits)
+    page.on(examples.select, ask, outputs=[question, found, other], acts=True, **waits)
+    # Hits are judged, mended and opened on their page.
+    for column in (hits, others):
+        for done in page.on(column.select, press, [found], [page.message, mending, box, words, sheet], acts=True):
+            done.then(None, js=page.script("passages.js"), api_visibility="private")
+    page.on(sheet.select, show, outputs=[sheet], acts=True, changed=False)
+    # A passage is reworded, joined or left out; each change can be taken back.
+    for button, work in ((save, keep_words), (joins, join), (out, leave_out)):
+        page.on(button.click, work, [mending, words], [said, mending, box], note=said)
+    page.on(back.click, cancel, outputs=[mending, box])
+    page.on(changed.select, unmend, outputs=[said], acts=True, note=said)
+    # Documents and tags to narrow by follow the project.
+    page.on(lists.select, choices, outputs=[ways["documents"], ways["tags"]], changed=False)
     # The page shows hits with what was said about them.
-    page.on_look(refresh, [pill, examples, hits, figures, busy, way], [found, tested])
-    page.on_look(kept, [settings])
+    page.on_look(refresh, [pill, examples, hits, others, busy, head, changed, way], [found, other, mending])
+    page.on_look(listed, [lists])
+
+
+def _ways(page: Page) -> dict[str, Any]:
+    """What a search may be narrowed to and compared with."""
+    with gr.Accordion("Narrow or compare", open=False, elem_classes="card", elem_id="find-ways"):
+        with gr.Row(elem_classes="two stack"):
+            with gr.Column():
+                many: dict[str, Any] = {"value": [], "multiselect": True, "interactive": True}
+                documents = gr.Dropdown([], label="Only these documents", info="None chosen: all.",
+                                        elem_id="find-documents", **many)  # fmt: skip
+                tags = gr.Dropdown([], label="Only documents with these tags", elem_id="find-tags", **many)
+                named = gr.Textbox(label="Tag the chosen documents", placeholder="Such as: safety, 2026", max_lines=1,
+                                   elem_id="find-tag", info="Commas between tags; empty takes their tags away.",
+                                   interactive=True)  # fmt: skip
+                give = gr.Button("Tag them", elem_id="find-tag-go", elem_classes="tight", interactive=True)
+            with gr.Column():
+                beside = gr.Checkbox(False, label="Show other settings beside", elem_id="find-beside",
+                                     info="The same question twice; nothing is kept.", interactive=True)  # fmt: skip
+                number = gr.Slider(1, 20, 4, step=1, label="Passages", elem_id="find-b-number", interactive=True)
+                balance = gr.Slider(0, 1, 0.8, step=0.05, label="Words or meaning", elem_id="find-b-balance",
+                                    interactive=True)  # fmt: skip
+                threshold = gr.Slider(0, 1, 0, step=0.05, label="Least score", elem_id="find-b-threshold",
+                                      interactive=True)  # fmt: skip
+                reranker = cutting_panel.reranker_field(page, "find-b-reranker")
+        note = page.note()
+    page.on(give.click, tag_them, [documents, named], [note, named], note=note)
+    return {"documents": documents, "tags": tags, "beside": beside, "number": number, "balance": balance,
+            "threshold": threshold, "reranker": reranker}  # fmt: skip

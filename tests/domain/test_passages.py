@@ -2,7 +2,17 @@
 
 import pytest
 
-from ragtune_ui.domain.passages import covering, find_span, marks, overlaps, place_of, sentence_around, stem
+from ragtune_ui.domain.passages import (
+    Updated,
+    covering,
+    find_span,
+    marks,
+    overlaps,
+    place_of,
+    root,
+    sentence_around,
+    stem,
+)
 from tests.domain.makers import chunk, document
 
 
@@ -89,3 +99,12 @@ def test_places_are_said_for_people():
     assert c.place == "page 3 · Wind limits"
     assert chunk("c", "x").place == "page 1"
     assert place_of(document("fog"), 5, ("A", "B")) == "fog.md · page 1 · B"
+
+
+def test_small_words_have_no_root():
+    assert (root("What"), root("the"), root("Winches"), root("4711")) == ("", "", "winch", "4711")
+
+
+def test_an_update_says_what_it_did():
+    assert Updated(9, 3, 1309, 2).sentence == "9 read, 3 known from before, 1,309 unchanged, 2 removed."
+    assert Updated().sentence == "nothing to do."

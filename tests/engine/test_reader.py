@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ragtune_ui.domain.documents import Parsed, kind_of
-from ragtune_ui.domain.errors import DocumentError
+from ragtune_ui.domain.errors import DocumentError, Stopped
 from ragtune_ui.domain.passages import find_span
-from ragtune_ui.engine import formats, parsing
+from ragtune_ui.engine import parsing
 from ragtune_ui.engine.reader import DocumentReader
 
 OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 600  # how an OLE file starts
@@ -153,11 +153,6 @@ def test_partly_scanned_pdf_keeps_its_pages_and_says_so(reader: DocumentReader, 
     assert parsed.notes == ("1 of 4 pages is a picture without text: 2.",)
 
 
-def test_chapter_headings_are_no_running_header(reader: DocumentReader, tmp_path: Path) -> None:
-    texts = [f"# Chapter {n}\n\nWords number {n}.\n\nPage {n} of 4" for n in range(1, 5)]
-    assert formats.without_running_lines(texts) == [f"# Chapter {n}\n\nWords number {n}." for n in range(1, 5)]
-
-
 @pytest.mark.parametrize(
     ("name", "make", "status", "says"),
     [
@@ -199,7 +194,7 @@ def test_wrong_endings_are_read_as_what_the_file_is(reader: DocumentReader, tmp_
     assert read(reader, tmp_path, "page.txt", b"<!DOCTYPE html><title>T</title><p>Hello you</p>").text == "Hello you"
     sheet = io.BytesIO()
     with zipfile.ZipFile(sheet, "w") as archive:
-        archive.writestr("xl/workbook.xml", "<workbook/>")
+        archive.writestr("xl/workbook.bin", "x")
     assert failure(reader, tmp_path, "sheet.docx", sheet.getvalue()).status == "unsupported"
 
 
@@ -224,12 +219,19 @@ def test_a_time_out_ends_one_file_and_not_the_reader(tmp_path: Path) -> None:
         reader.close()
 
 
-def test_a_pdf_that_takes_long_is_read_as_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "MARKING_SECONDS", 0)
-    line = "Words of a page, long enough to count."
-    answer = formats.parse(pdf(*[line] * 40), "pdf", "slow")
-    assert answer["notes"] == [formats.SLOW]
-    assert answer["pages"] == [line] * 40
+def test_a_stop_ends_the_reading_and_not_the_reader(tmp_path: Path) -> None:
+    def stop(done: int, total: int, note: str) -> None:
+        raise Stopped("Stopped.")
+
+    file = tmp_path / "slow.csv"
+    file.write_text("a;b;c;d\n" * 240_000)  # a second or more of work
+    reader = DocumentReader()
+    try:
+        with pytest.raises(Stopped):
+            reader.read(file, "csv", progress=stop)
+        assert "Words" in read(reader, tmp_path, "again.txt", b"Words of a page").text
+    finally:
+        reader.close()
 
 
 def test_a_dead_child_is_one_error_and_then_replaced(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from ragtune_ui.domain.errors import PassageError, Stopped
-from ragtune_ui.domain.passages import Chunk, SearchSettings
+from ragtune_ui.domain.passages import Chunk, SearchSettings, Updated
 from ragtune_ui.domain.ports import Progress
 from ragtune_ui.engine import searcher as module
+from ragtune_ui.engine import vectors
 from ragtune_ui.engine.embedder import KeywordEmbedder
 from ragtune_ui.engine.searcher import LanceSearcher, fused
 
@@ -112,7 +113,7 @@ def test_update_embeds_only_what_is_new_and_forgets_what_is_gone(searcher: Lance
 
 
 def test_another_searcher_sees_the_update(searcher: LanceSearcher) -> None:
-    other = LanceSearcher(searcher._folder, KeywordEmbedder())
+    other = LanceSearcher(searcher._shelf.place, KeywordEmbedder())
     assert other.count() == 5
     searcher.update([*CHUNKS, chunk(9, "new.md", "Anchors are painted orange.")], quiet)
     assert other.count() == 6
@@ -143,7 +144,8 @@ def test_a_search_goes_on_beside_an_update(searcher: LanceSearcher) -> None:
 def test_a_stop_keeps_what_was_embedded_and_the_next_update_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SLICE", 2)
+    monkeypatch.setattr(vectors, "SLICE", 2)
+    monkeypatch.setattr(vectors, "SHORT", 16)
     embedder = CountingEmbedder()
     searcher = LanceSearcher(tmp_path / "index.lance", embedder)
 
@@ -166,7 +168,7 @@ def test_a_stop_keeps_what_was_embedded_and_the_next_update_goes_on(
 
 
 def test_another_model_is_told_and_rebuilt(searcher: LanceSearcher) -> None:
-    other = LanceSearcher(searcher._folder, CountingEmbedder("keyword-2-384"))
+    other = LanceSearcher(searcher._shelf.place, CountingEmbedder("keyword-2-384"))
     with pytest.raises(PassageError) as caught:
         other.search(["winch"], SearchSettings())
     assert caught.value.remedy.startswith("Re-index")
@@ -180,14 +182,14 @@ def test_another_model_is_told_and_rebuilt(searcher: LanceSearcher) -> None:
 @pytest.mark.parametrize("part", ["_versions", "data"])
 @pytest.mark.parametrize("harm", ["cut", "gone"])
 def test_a_torn_index_finds_nothing_and_is_rebuilt(searcher: LanceSearcher, part: str, harm: str) -> None:
-    files = [f for f in (searcher._folder / "passages.lance" / part).rglob("*") if f.is_file()]
+    files = [f for f in (Path(searcher._shelf.place) / "passages.lance" / part).rglob("*") if f.is_file()]
     assert files
     for file in files:
         if harm == "gone":
             file.unlink()
         else:
             file.write_bytes(file.read_bytes()[:20])
-    fresh = LanceSearcher(searcher._folder, KeywordEmbedder())
+    fresh = LanceSearcher(searcher._shelf.place, KeywordEmbedder())
     assert fresh.count() == 0
     assert fresh.search(["winch"], SearchSettings()) == [[]]
     fresh.update(CHUNKS, quiet)
@@ -226,3 +228,78 @@ def test_equal_scores_keep_reading_order(tmp_path: Path) -> None:
     searcher.update(same, quiet)
     (passages,) = searcher.search(["same words"], SearchSettings())
     assert [p.chunk.start for p in passages] == [200, 400, 700]
+
+
+# What an update does, in numbers ----------------------------------------------------------------
+
+
+def test_adding_one_document_to_242_embeds_only_that_one(tmp_path: Path) -> None:
+    embedder = CountingEmbedder()
+    searcher = LanceSearcher(tmp_path / "index.lance", embedder, tmp_path / "vectors")
+    shelf_of = [chunk(n, f"d{n // 3}.md", f"Rule {n} of document {n // 3} of the handbook.") for n in range(242 * 3)]
+    assert searcher.update(shelf_of, quiet) == Updated(726, 0, 0, 0)
+    embedder.seen.clear()
+    fresh = [chunk(1000 + n, "new.md", f"Anchor {n} is orange.") for n in range(4)]
+    heard: list[tuple[int, int]] = []
+    updated = searcher.update([*shelf_of, *fresh], lambda done, total, note: heard.append((done, total)))
+    assert updated == Updated(4, 0, 726, 0) and len(embedder.seen) == 4
+    assert heard[-1] == (4, 4) and max(total for _, total in heard) == 4
+    assert updated.sentence == "4 read, 726 unchanged."
+
+
+def test_cutting_anew_and_back_embeds_nothing_that_is_known(tmp_path: Path) -> None:
+    embedder = CountingEmbedder()
+    searcher = LanceSearcher(tmp_path / "index.lance", embedder, tmp_path / "vectors")
+    searcher.update(CHUNKS, quiet)
+    other = [replace(c, id=f"x{c.id}", text=f"{c.text} And more.") for c in CHUNKS]
+    assert searcher.update(other, quiet) == Updated(5, 0, 0, 5)
+    assert searcher.update(CHUNKS, quiet) == Updated(0, 5, 0, 5)
+    assert found(searcher, "winch brake")[0] == CHUNKS[0].text
+    fresh = LanceSearcher(tmp_path / "other.lance", embedder, tmp_path / "vectors")
+    assert fresh.update([*CHUNKS, *other], quiet) == Updated(0, 10, 0, 0)
+    assert Updated().sentence == "nothing to do."
+
+
+def test_what_replaces_is_found_only_when_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searcher = LanceSearcher(tmp_path / "index.lance", CountingEmbedder())
+    searcher.update(CHUNKS, quiet)
+    other = [replace(c, id=f"x{c.id}", text=f"{c.text} And more.") for c in CHUNKS]
+    during: list[str] = []
+
+    def look(done: int, total: int, note: str) -> None:
+        if note != "Ready":
+            during.extend(found(searcher, "winch brake"))
+
+    searcher.update(other, look)
+    assert during and not any("And more" in text for text in during)
+    assert all("And more" in text for text in found(searcher, "winch brake"))
+
+    def stop(done: int, total: int, note: str) -> None:
+        raise Stopped("Stopped.")
+
+    with pytest.raises(Stopped):
+        searcher.update([*CHUNKS[:2], chunk(77, "z.md", "Never seen.")], stop)
+    assert searcher.count() == 5 and all("And more" in text for text in found(searcher, "winch brake"))
+
+
+def test_one_question_and_many_get_the_same(searcher: LanceSearcher) -> None:
+    questions = ["When is the brake of the winch tested?", "larch", "XK-4711", "", "foam in the engine well"] * 3
+    together = searcher.search(questions, SearchSettings(3))
+    alone = [searcher.search([q], SearchSettings(3))[0] for q in questions]
+    assert [[p.chunk.id for p in some] for some in together] == [[p.chunk.id for p in some] for some in alone]
+    for some, one in zip(together, alone, strict=True):
+        assert [p.score for p in some] == pytest.approx([p.score for p in one], abs=1e-5)
+
+
+def test_the_map_lays_like_near_like(tmp_path: Path) -> None:
+    searcher = LanceSearcher(tmp_path / "index.lance", KeywordEmbedder())
+    assert searcher.plane() == {}
+    winch = [chunk(n, "w.md", f"The winch brake and the winch drum, part {n}.") for n in range(6)]
+    tide = [chunk(10 + n, "t.md", f"The tide clerk reads the tide table, line {n}.") for n in range(6)]
+    searcher.update([*winch, *tide], quiet)
+    places = searcher.plane()
+    assert set(places) == {c.id for c in (*winch, *tide)}
+    assert all(-1 <= v <= 1 for place in places.values() for v in place)
+    side = [places[c.id][0] > 0 for c in (*winch, *tide)]
+    assert len(set(side[:6])) == len(set(side[6:])) == 1 and side[0] != side[6]
+    assert searcher.plane() == places

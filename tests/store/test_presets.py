@@ -8,7 +8,7 @@ import pytest
 
 from ragtune_ui.domain.errors import PlanError
 from ragtune_ui.domain.plans import TrainingPlan
-from ragtune_ui.store.presets import load_presets, preset_named
+from ragtune_ui.store.presets import load_presets, load_search_models, preset_named
 
 
 def test_a_bare_preset_has_the_defaults_and_the_name_of_its_file(tmp_path: Path) -> None:
@@ -46,3 +46,17 @@ def test_a_wrong_key_or_value_names_the_file(tmp_path: Path, text: str, wanted: 
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(PlanError, match=rf"mine\.toml.*{wanted}"):
         load_presets(tmp_path)
+
+
+def test_search_models_load_strictly(tmp_path: Path) -> None:
+    file = tmp_path / "search-models.toml"
+    row = '[[model]]\nid = ""\ntitle = "A"\nkind = "meaning"\nsize = 1\nlanguages = "x"\nspeed = 1\n'
+    file.write_text(row + 'licence = "MIT"\nabout = "Good."\n')
+    (model,) = load_search_models(file)
+    assert (model.title, model.kind, model.speed) == ("A", "meaning", 1.0)
+    for text, wanted in ((row, "lacks the key"), ("[[model", "not readable")):
+        file.write_text(text)
+        with pytest.raises(PlanError, match=wanted):
+            load_search_models(file)
+    with pytest.raises(PlanError, match="not readable"):
+        load_search_models(tmp_path / "none.toml")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ragtune_ui.domain.changes import Before
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.documents import Document, Page, Parsed
 from ragtune_ui.domain.errors import Busy, ProjectError
@@ -431,3 +432,72 @@ def test_verdicts_come_back_latest_first(project: Project) -> None:
 def test_a_card_is_what_it_says(project: Project) -> None:
     assert project.card == Card(project.id, "Crane handbook", project.card.created, 1, "About cranes.")
     assert project.touched > 0 and project.readable
+
+
+# new versions ---------------------------------------------------------------------------------
+
+
+def a_version(project: Project, folder: Path, old: Document, text: str = "Thick fog.") -> Document:
+    document, parsed = a_document(text=text)
+    waits = replace(document, id=f"new-{len(text)}", digest=text, replaces=old.id)
+    original = folder / "newer"
+    original.write_bytes(text.encode())
+    project.keep_waiting(waits, parsed, original)
+    return waits
+
+
+def test_a_new_version_waits_takes_the_place_and_goes_back(project: Project, tmp_path: Path) -> None:
+    old = replace(keep(project, tmp_path), held_back=True)
+    project.change_document(old)
+    waits = a_version(project, tmp_path, old)
+    assert project.waiting() == [waits] and project.documents() == [old]
+    assert project.waiting_text(waits.id).startswith("Thick fog.")
+    before = Before(judgements=(Judgement("q", old.id, 0, 3, True),))
+    mine = project.replace_document(old.id, waits.id, before)
+    assert (mine.id, mine.version, mine.held_back, mine.digest, mine.replaces) == (old.id, 2, True, "Thick fog.", "")
+    assert project.documents() == [mine] and project.text(old.id).startswith("Thick fog.")
+    assert project.replaced() == [old] and project.before(old) == before and project.waiting() == []
+    project.restore_version(old)
+    assert project.documents() == [old] and project.text(old.id).startswith("Fog.") and project.replaced() == []
+    assert [d.replaces for d in project.waiting()] == [old.id] and project.before(old) == Before()
+    for waiting, id in (("gone", old.id), (project.waiting()[0].id, "gone")):
+        with pytest.raises(ProjectError, match="no longer there"):
+            project.replace_document(id, waiting, Before())
+
+
+def test_one_new_version_waits_for_a_document(project: Project, tmp_path: Path) -> None:
+    old = keep(project, tmp_path)
+    a_version(project, tmp_path, old)
+    later = a_version(project, tmp_path, old, "Thicker still.")
+    assert project.waiting() == [later]
+    project.release_waiting(later)
+    assert project.waiting() == [] and [d.replaces for d in project.documents()] == ["", ""]
+
+
+def test_only_so_many_replaced_versions_are_kept(project: Project, tmp_path: Path, monkeypatch) -> None:
+    from ragtune_ui.store import papers
+
+    monkeypatch.setattr(papers, "REPLACED", 2)
+    old = keep(project, tmp_path)
+    for n in range(4):
+        project.replace_document(old.id, a_version(project, tmp_path, old, "x" * (n + 1)).id, Before())
+    assert len(list((project.folder / "replaced").iterdir())) == 2
+    assert [d.version for d in project.replaced()] == [4]
+
+
+def test_a_report_lies_beside_its_document(project: Project, tmp_path: Path) -> None:
+    document = keep(project, tmp_path)
+    report = project.report(document.id)
+    assert report is not None and [page.words for page in report.pages] == [1, 1]
+    original = project.original(document.id)
+    assert original is not None and original.read_bytes() == b"original bytes"
+    project.reread_document(replace(document, keep_repeated=True), Parsed("t", (Page(1, "Other words"),)))
+    assert project.text(document.id) == "Other words" and project.documents()[0].keep_repeated
+    assert project.report("nothing") is None and project.original("nothing") is None
+    original = project.original(document.id)
+    assert original is not None
+    original.unlink()
+    with pytest.raises(ProjectError, match="no longer there"):
+        project.reread_document(document, Parsed("t", ()))
+    project.drop_document(document.id)
+    assert project.documents() == [] and project.discarded_documents() == []

@@ -36,7 +36,7 @@ def test_a_bad_file_never_stops_the_batch(house: House) -> None:
     batch = house.files(
         {
             "1.md": "!encrypted",
-            "2.zip": b"PK",
+            "2.exe": b"MZ",
             "3.md": "  ",
             "4.pdf": b"x" * (2 * 2**20 + 1),
             "5.md": facts(["red crane"]),
@@ -51,7 +51,7 @@ def test_a_bad_file_never_stops_the_batch(house: House) -> None:
     assert job.state == "finished" and job.note == "1 file in. 6 files not read: see the table for what to do."
     shown = {r.document.name: (r.status, r.document.problem) for r in house.studio.documents.rows(house.project)}
     assert shown["1.md"] == ("password", "It is encrypted. Mend it.")
-    assert shown["2.zip"][0] == "other kind of file" and "Save it as PDF" in shown["2.zip"][1]
+    assert shown["2.exe"][0] == "other kind of file" and "Save it as PDF" in shown["2.exe"][1]
     assert shown["3.md"][0] == "empty"
     assert shown["4.pdf"][0] == "too large" and "2 MB" in shown["4.pdf"][1]
     assert shown["gone.md"][0] == shown["folder.md"][0] == "not readable"
@@ -80,7 +80,7 @@ def test_a_file_that_may_not_be_opened_is_a_row(house: House, monkeypatch: pytes
 
 
 def test_a_large_or_strange_file_is_not_copied(house: House) -> None:
-    house.add({"big.pdf": b"x" * (2 * 2**20 + 1), "a.zip": b"PK"})
+    house.add({"big.pdf": b"x" * (2 * 2**20 + 1), "a.zip": b"PK", "b.exe": b"MZ"})
     assert list(house.project.folder.rglob("original*")) == []
 
 
@@ -90,15 +90,16 @@ def test_the_same_file_comes_in_once(house: House) -> None:
     job = house.add({"a.md": facts(["red crane"]), "copy of a.md": facts(["red crane"])})
     assert job.note == "No new file is in. 2 files already here." and job.result["already"] == ["a.md", "copy of a.md"]
     assert names(house) == ["a.md"] and house.fakes.updates == before
-    house.add({"a.md": facts(["red winch"])})  # other content under a known name is another document
-    assert names(house) == ["a.md", "a.md"]
+    job = house.add({"a.md": facts(["red winch"])})  # other content under a known name is a new version
+    assert names(house) == ["a.md"] and [d.name for d in house.project.waiting()] == ["a.md"]
+    assert job.note == "No new file is in. 1 file is a new version: decide below."
 
 
 def test_a_file_that_failed_may_be_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.studio.conftest import Reader
 
     with monkeypatch.context() as patched:
-        patched.setattr(Reader, "read", lambda *_: (_ for _ in ()).throw(DocumentError("No.", status="scanned")))
+        patched.setattr(Reader, "read", lambda *_, **__: (_ for _ in ()).throw(DocumentError("No.", status="scanned")))
         house.add({"a.md": facts(["red crane"])})
     assert [d.status for d in house.project.documents()] == ["scanned"]
     house.add({"a.md": facts(["red crane"])})
@@ -134,12 +135,12 @@ def test_a_stop_keeps_the_files_read_and_the_next_batch_indexes_them(house: Hous
 
     real, read = Reader.read, []
 
-    def slow(self: Reader, file: Path, kind: str):
+    def slow(self: Reader, file: Path, kind: str, **more: object):
         if len(read) == 2:
             house.studio.jobs.stop(house.project, house.project.jobs()[0].id)
             wait_until(lambda: True)
         read.append(file)
-        return real(self, file, kind)
+        return real(self, file, kind, **more)
 
     with monkeypatch.context() as patched:
         patched.setattr(Reader, "read", slow)
@@ -216,7 +217,7 @@ def counts(house: House) -> tuple[object, ...]:
     return (
         sorted((r.document.name, r.passages, r.questions, r.document.held_back) for r in rows),
         len(house.project.chunks()), house.studio.questions.counts(house.project), outlook.plan.counts,
-        house.studio.retrieval.tested(house.project), sorted(c.id for c in house.project.chunks()),
+        house.studio.proving.tested(house.project), sorted(c.id for c in house.project.chunks()),
     )  # fmt: skip
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from ragtune_ui.domain.errors import Busy, PassageError
 from ragtune_ui.domain.passages import ChunkSettings, SearchSettings
 from ragtune_ui.studio import retrieval
-from ragtune_ui.studio.retrieval import first_rank
 from tests.studio.conftest import House, facts, wait_until
 
 SETTINGS = (ChunkSettings(), SearchSettings())
@@ -35,7 +32,7 @@ def test_only_other_chunk_settings_make_passages_again(small: House) -> None:
     ids = {c.id for c in small.project.chunks()}
     assert change(small.project, ChunkSettings(80, 8), SearchSettings()) is True
     small.idle()
-    assert small.fakes.updates == updates + 1 and small.project.jobs()[0].note == "4 passages are ready."
+    assert small.fakes.updates == updates + 1 and small.project.jobs()[0].note.startswith("4 passages are ready: ")
     assert small.project.choices().chunks == ChunkSettings(80, 8) and not ids & {c.id for c in small.project.chunks()}
     assert change(small.project, ChunkSettings(80, 8), SearchSettings()) is False
 
@@ -50,6 +47,7 @@ def test_settings_without_documents_start_nothing(house: House) -> None:
     [
         (ChunkSettings(39, 0), SearchSettings()), (ChunkSettings(1001, 0), SearchSettings()),
         (ChunkSettings(100, 100), SearchSettings()), (ChunkSettings(100, -1), SearchSettings()),
+        (ChunkSettings(100, 51), SearchSettings()), (ChunkSettings(), SearchSettings(4, 0.5, 1.5)),
         (ChunkSettings(), SearchSettings(0)), (ChunkSettings(), SearchSettings(21)),
         (ChunkSettings(), SearchSettings(4, 1.1)), (ChunkSettings(), SearchSettings(4, -0.1)),
     ],
@@ -92,15 +90,133 @@ def test_nothing_asked_and_nothing_there_are_said(house: House) -> None:
         house.studio.retrieval.find(house.project, "Why?")
 
 
-def test_a_search_during_indexing_gets_a_sentence_and_no_hang(small: House) -> None:
+def test_a_search_during_indexing_is_answered_from_what_was_there(small: House) -> None:
     small.fakes.gate.clear()
     small.studio.retrieval.start_index(small.project)
     wait_until(lambda: small.fakes.updates == 2)
-    with pytest.raises(PassageError, match="being made"):
-        small.studio.retrieval.find(small.project, "crane")
+    assert texts(small, "blue crane")[0] == "The blue crane weighs 13 tonnes."
     small.fakes.gate.set()
     small.idle()
     assert texts(small, "blue crane")
+
+
+def test_a_search_during_the_first_indexing_gets_a_sentence_and_no_hang(house: House) -> None:
+    house.fakes.gate.clear()
+    house.studio.documents.add(house.project, house.files({"a.md": facts(["red crane"])}))
+    wait_until(lambda: house.fakes.updates == 1)
+    with pytest.raises(PassageError, match="being made"):
+        house.studio.retrieval.search(house.project, ["crane"])
+    house.fakes.gate.set()
+    house.idle()
+    assert texts(house, "red crane")
+
+
+def test_a_document_on_its_way_out_is_not_found(small: House) -> None:
+    small.add({"b.md": facts(["pink crane"])})
+    pink = next(c for c in small.project.chunks() if "pink" in c.text)
+    small.fakes.gate.clear()
+    small.studio.documents.remove(small.project, pink.document)
+    assert not any("pink" in text for text in texts(small, "pink crane"))
+    small.fakes.gate.set()
+    small.idle()
+
+
+# cutting --------------------------------------------------------------------------------------
+
+
+def test_only_what_changed_is_cut_and_embedded(small: House) -> None:
+    cut: list[str] = []
+    chunker = small.studio.chunker()
+    real = type(chunker).cut
+    type(chunker).cut = lambda self, document, *rest: cut.append(document.name) or real(self, document, *rest)
+    try:
+        small.add({"b.md": facts(["pink crane", "pink winch"])})
+        assert cut == ["b.md"]
+        small.wait(small.studio.retrieval.start_index(small.project))
+        assert cut == ["b.md"]
+    finally:
+        type(chunker).cut = real
+    assert small.project.jobs()[-1].result or True
+    done = next(j for j in small.project.jobs() if j.what == "documents" and j.result.get("embedded") == 2)
+    assert (done.result["unchanged"], done.result["removed"]) == (4, 0)
+
+
+def test_a_preview_cuts_and_keeps_nothing(small: House) -> None:
+    document = small.document("a.md")
+    before, updates = small.project.chunks(), small.fakes.updates
+    shown = small.studio.retrieval.preview(small.project, document.id, ChunkSettings(80, 8))
+    assert len(shown.passages) == shown.total == 4 and shown.whole
+    assert shown.model_tokens == tuple(c.tokens for c in shown.passages)
+    assert (small.project.chunks(), small.fakes.updates) == (before, updates)
+    assert small.project.choices().chunks == ChunkSettings()
+    with pytest.raises(PassageError, match="overlap"):
+        small.studio.retrieval.preview(small.project, document.id, ChunkSettings(80, 60))
+
+
+def test_a_long_preview_shows_the_first_and_guesses_the_rest(house: House) -> None:
+    house.add({"a.md": facts([f"red crane{n}" for n in range(100)])})
+    shown = house.studio.retrieval.preview(house.project, house.document("a.md").id, ChunkSettings(80, 8))
+    assert len(shown.passages) == retrieval.SHOWN and not shown.whole and 90 <= shown.total <= 110
+
+
+# another search model -------------------------------------------------------------------------
+
+
+def test_another_search_model_is_built_beside_and_taken_when_complete(small: House) -> None:
+    change = small.studio.retrieval.start_switch
+    small.fakes.gate.clear()
+    id = change(small.project, "owner/other")
+    wait_until(lambda: small.fakes.updates == 2)
+    assert small.project.choices().embedder == "" and len(texts(small, "crane")) == 4
+    small.fakes.gate.set()
+    assert small.wait(id).state == "finished"
+    small.idle()
+    assert small.project.choices().embedder == "owner/other" and len(texts(small, "crane")) == 4
+    assert not small.project.index_folder.exists()
+    with pytest.raises(PassageError, match="in use already"):
+        change(small.project, "owner/other")
+    assert small.wait(change(small.project, "")).state == "finished"
+    assert small.project.index_folder.exists() and small.project.choices().embedder == ""
+
+
+def test_a_stopped_change_of_the_search_model_leaves_the_old_one(small: House) -> None:
+    small.fakes.gate.clear()
+    id = small.studio.retrieval.start_switch(small.project, "owner/other")
+    wait_until(lambda: small.fakes.updates == 2)
+    small.studio.jobs.stop(small.project, id)
+    small.fakes.gate.set()
+    assert small.wait(id).state == "stopped"
+    assert small.project.choices().embedder == "" and len(texts(small, "crane")) == 4
+    assert not small.studio.retrieval.behind(small.project)
+
+
+def test_search_models_are_offered(small: House) -> None:
+    models = small.studio.retrieval.models()
+    assert models[0].id == "" and {m.kind for m in models} == {"meaning", "reranker"}
+    assert any("languages" in m.languages for m in models) and all(m.speed > 0 and m.licence for m in models)
+
+
+# narrowing ------------------------------------------------------------------------------------
+
+
+def test_searches_are_narrowed_by_document_and_tag(small: House) -> None:
+    small.add({"b.md": facts(["pink crane"])})
+    desk, project = small.studio.retrieval, small.project
+    a, b = small.document("a.md").id, small.document("b.md").id
+    assert desk.narrowed(project, [], []) == [a, b] and desk.narrowed(project, [b], []) == [b]
+    assert "1 document tagged: safety, 2026" in desk.tag(project, [b], " safety, 2026,, safety ")
+    assert desk.tags(project) == {"b.md": ["safety", "2026"]}
+    assert desk.narrowed(project, [], ["2026", "x"]) == [b] and desk.narrowed(project, [a], ["2026"]) == []
+    found = desk.find(project, "crane", documents=desk.narrowed(project, [], ["safety"]))
+    assert [p.chunk.document for p in found.passages] == [b]
+    assert "gone" in desk.tag(project, [b], " ") and desk.tags(project) == {}
+    with pytest.raises(PassageError, match="No document is chosen"):
+        desk.tag(project, [], "x")
+
+
+def test_other_settings_beside_change_nothing(small: House) -> None:
+    found = small.studio.retrieval.find(small.project, "crane", SearchSettings(number=2))
+    assert len(found.passages) == 2 and small.project.choices().search == SearchSettings()
 
 
 def test_a_stopped_index_is_behind_and_made_good(small: House) -> None:
@@ -115,73 +231,7 @@ def test_a_stopped_index_is_behind_and_made_good(small: House) -> None:
     assert not small.studio.retrieval.behind(small.project) and len(texts(small, "crane")) == 4
 
 
-# judging --------------------------------------------------------------------------------------
-
-
-def test_judging_is_kept_and_figures_are_right(small: House) -> None:
-    # Each question shares "red" with three passages and one more word with its own, so that ranks are
-    # known: of the fake's tie order (place in the text) "red ferry" alone stands behind two others.
-    chunks = {c.text: c for c in small.project.chunks()}
-    winch, ferry, blue = (
-        chunks[f"The {t} tonnes."] for t in ("red winch weighs 11", "red ferry weighs 12", "blue crane weighs 13")
-    )
-    judge, tested = small.studio.retrieval.judge, small.studio.retrieval.tested
-    assert tested(small.project) == retrieval.Tested(0)
-    assert judge(small.project, "red winch?", winch.id, True).startswith("Kept. 1 questions test the search")
-    assert "first five: 100%" in judge(small.project, "red?", ferry.id, True)  # rank 3 of 4
-    judge(small.project, "red crane?", blue.id, True)  # shares one word with red winch, ferry and blue crane: rank 4
-    judge(small.project, "no word", winch.id, False)  # a "not this" is no test
-    found = tested(small.project)
-    assert (found.questions, found.k) == (3, 4)
-    assert found.hit1 == pytest.approx(1 / 3) and found.hit3 == pytest.approx(2 / 3)
-    assert found.hit5 == found.hit_k == 1.0
-    assert found.mrr == pytest.approx((1 + 1 / 3 + 1 / 4) / 3)
-    small.studio.retrieval.change(small.project, ChunkSettings(), SearchSettings(number=2))
-    assert tested(small.project).hit_k == pytest.approx(1 / 3) and tested(small.project).k == 2
-
-
-def test_a_judgement_may_be_changed(small: House) -> None:
-    chunk = small.project.chunks()[0]
-    ask = lambda: small.studio.retrieval.verdict_on(small.project, "Why?", chunk)
-    assert ask() is None
-    small.studio.retrieval.judge(small.project, "Why?", chunk.id, True)
-    assert ask() is True
-    small.studio.retrieval.judge(small.project, "Why?", chunk.id, False)
-    assert ask() is False and len(small.project.judgements()) == 1
-    assert small.studio.retrieval.verdict_on(small.project, "Why?", small.project.chunks()[1]) is None
-    with pytest.raises(PassageError, match="no longer there"):
-        small.studio.retrieval.judge(small.project, "Why?", "x", True)
-
-
-def test_judgements_of_two_windows_are_all_kept(small: House) -> None:
-    chunk = small.project.chunks()[0]
-
-    def judge(who: int) -> None:
-        for n in range(8):
-            small.studio.retrieval.judge(small.project, f"{who} {n}?", chunk.id, True)
-
-    threads = [threading.Thread(target=judge, args=(who,)) for who in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(small.project.judgements()) == 32
-
-
-def test_a_judgement_on_a_removed_document_is_no_test(small: House) -> None:
-    small.add({"b.md": facts(["pink crane"])})
-    pink = next(c for c in small.project.chunks() if "pink" in c.text)
-    small.studio.retrieval.judge(small.project, "pink crane?", pink.id, True)
-    assert small.studio.retrieval.tested(small.project).questions == 1
-    small.studio.documents.remove(small.project, pink.document)
-    small.idle()
-    assert small.studio.retrieval.tested(small.project) == retrieval.Tested(0)
-
-
-def test_accepted_questions_test_the_search_too(full: House) -> None:
-    found = full.studio.retrieval.tested(full.project)
-    proven = [q for q in full.project.questions() if q.accepted and q.evidence]
-    assert found.questions == len(proven) > 20 and found.hit1 == found.mrr == 1.0
+# examples -------------------------------------------------------------------------------------
 
 
 def test_suggestions_come_from_the_material(small: House) -> None:
@@ -192,9 +242,3 @@ def test_suggestions_come_from_the_material(small: House) -> None:
     assert small.studio.retrieval.suggestions(small.project, 9)[-1] == "What is said about red things?"
     small.add({"c.md": "# **What is _new_?**\n\nMuch is."})
     assert "What is new?" in small.studio.retrieval.suggestions(small.project, 9)
-
-
-def test_the_first_rank_of_an_oracle(small: House) -> None:
-    passages = small.studio.retrieval.find(small.project, "crane").passages
-    assert first_rank(passages, [passages[2].chunk.id, passages[1].chunk.id]) == 2
-    assert first_rank(passages, ["x"]) is None and first_rank([], ["x"]) is None

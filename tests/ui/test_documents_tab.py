@@ -73,14 +73,6 @@ def test_documents_without_passages_offer_to_make_them() -> None:
     assert tab.unindexed([row("a", passages=0)], busy=True) == "" and tab.unindexed([BAD], busy=False) == ""
 
 
-def test_the_text_is_shown_page_by_page_as_text() -> None:
-    pages = [(n, f"page {n} {HOSTILE}") for n in range(1, 24)]
-    first, last = clean(tab.drawer(document("a"), pages, 0)), clean(tab.drawer(document("a"), pages, 99))
-    assert "Page 10" in first and "Page 11" not in first and "Later pages" in first and "Earlier" not in first
-    assert "Page 23" in last and "Later pages" not in last and 'data-id="a 1"' in last
-    assert "It has a password" in tab.drawer(BAD.document, [], 0)
-
-
 def test_what_is_missing_is_said_in_words() -> None:
     assert "at least one" in tab.missing([BAD], False) and "goes on" in tab.missing([], True)
     assert "held back" in tab.missing([row("a")], False) and tab.missing([row("a", held_back=True)], False) == ""
@@ -178,18 +170,79 @@ def test_a_row_opens_and_closes_its_text(house: House) -> None:
     house.add({"a.md": "One.\fTwo."})
     id = house.project.documents()[0].id
     opened, text = tab.act(house.studio, house.project, {"do": "open", "id": id})
-    assert opened == id and "Page 2" in text and f'data-document="{id}"' in text
+    words = text.split("Text that was read")[-1]
+    assert (
+        opened == id and "of 2" in text and "One." in words and "Two." not in words and f'data-document="{id}"' in text
+    )
     assert tab.act(house.studio, house.project, {"do": "close", "id": ""}) == ("", "")
     assert tab.refresh_drawer(house.studio, house.project, "gone") == ""
 
 
 def test_the_page_is_empty_then_full(house: House) -> None:
     bench = Bench(tab, "docs", house)
-    pill, work, table, _, way, text, message = bench.look(house.project.id, "")
-    assert (
-        "No documents yet" in table and "at least one" in way and (pill, work, text, message) == ("", "", "", gr.skip())
-    )
+    pill, work, table, _, way, newer, text, message = bench.look(house.project.id, "")
+    assert "No documents yet" in table and "at least one" in way
+    assert (pill, work, newer, text, message) == ("", "", "", "", gr.skip())
     house.add(library(2))
     pill, _, table, *_ = bench.look(house.project.id, "")
     assert "2 ready" in pill and "part-0.md" in table
     assert {"docs-upload", "docs-table", "docs-folder"} <= bench.ids()
+
+
+def test_a_new_version_is_decided_on_the_page_and_can_be_taken_back(house: House) -> None:
+    bench = Bench(tab, "docs", house)
+    house.add({"a.md": "The red crane weighs 12 tonnes.", "b.md": "The blue winch weighs 13 tonnes."})
+    house.add({"a.md": "The red crane weighs 20 tonnes.", "b.md": "The blue winch weighs 30 tonnes."})
+    shown = clean(tab.refresh_versions(house.studio, house.project))
+    assert "New version of a.md" in shown and "Replace all 2" in shown and "Nothing has changed yet." in shown
+    first, second = (d.id for d in house.project.waiting())
+    tab.manage(house.studio, house.project, {"do": "replace", "id": first})
+    house.idle()
+    assert "20 tonnes" in house.project.text(house.document("a.md").id)
+    shown = tab.refresh_versions(house.studio, house.project)
+    assert "“a.md” was replaced by a newer version." in shown and "Replace all" not in shown
+    tab.manage(house.studio, house.project, {"do": "leave", "id": second})
+    tab.manage(house.studio, house.project, {"do": "unreplace", "id": ""})
+    house.idle()
+    assert "12 tonnes" in house.project.text(house.document("a.md").id)
+    tab.manage(house.studio, house.project, {"do": "both", "id": house.project.waiting()[0].id})
+    house.idle()
+    assert sorted(d.name for d in house.project.documents()) == ["a.md", "a.md", "b.md"]
+    assert tab.versions_key(house.studio, None) == "" and tab.refresh_versions(house.studio, None) == ""
+    assert "New version" not in bench.look(house.project.id, "")[5]
+
+
+def test_repeated_lines_are_kept_from_the_drawer(house: House) -> None:
+    house.add({"a.md": "~Head 1\nOne.\f~Head 2\nTwo."})
+    id = house.project.documents()[0].id
+    before = tab.drawer_key(house.studio, house.project, id)
+    _, text = tab.act(house.studio, house.project, {"do": "open", "id": id})
+    assert "~Head 1" in text and "Keep them in the text" in text
+    tab.act(house.studio, house.project, {"do": "keep", "id": id})
+    house.idle()
+    assert tab.drawer_key(house.studio, house.project, id) != before
+    assert "Take them off" in tab.refresh_drawer(house.studio, house.project, id)
+    tab.act(house.studio, house.project, {"do": "off", "id": id})
+    house.idle()
+    assert "~Head" not in house.project.text(id)
+
+
+def test_the_page_of_a_pdf_is_drawn_beside_its_text(house: House) -> None:
+    house.add({"a.pdf": "One.\fTwo.\fThree."})
+    id = house.project.documents()[0].id
+    shown = str(tab.refresh_drawer(house.studio, house.project, f"{id} 1"))
+    assert 'src="data:image/jpeg;base64,' in shown and "Page 2 of a.pdf as it looks" in shown
+    assert ">Two.<" in shown and ">One.<" not in shown
+    (house.project.folder / "documents" / id / "original.pdf").unlink()
+    assert "Three." in tab.refresh_drawer(house.studio, house.project, f"{id} 99")
+
+
+def test_a_folder_from_the_browser_passes_over_what_is_not_read(house: House, tmp_path: Path) -> None:
+    for name in ("a.md", "photo.png", ".hidden.md"):
+        (tmp_path / name).write_text("The red crane weighs 12 tonnes.")
+    files = [str(tmp_path / n) for n in ("a.md", "photo.png", ".hidden.md")]
+    tab.upload_folder(house.studio, house.project, files)
+    house.idle()
+    assert [d.name for d in house.project.documents()] == ["a.md"]
+    with pytest.raises(DocumentError, match="no file that RAGTune reads"):
+        tab.upload_folder(house.studio, house.project, files[1:])

@@ -46,6 +46,11 @@ def test_every_state_has_its_word() -> None:
     assert "rejected" in tab.state(question(status="rejected"))
 
 
+def test_a_question_whose_evidence_changed_says_what_it_was() -> None:
+    shown = clean(tab.warning(proposed(evidence="", outdated=f"It stops at noon. {HOSTILE}")))
+    assert "evidence changed" in shown and "It stops at noon." in shown and "Mend the answer" in shown
+
+
 def test_the_source_is_one_line() -> None:
     documents = {"d": document("d")}
     assert tab.source(proposed(), documents) == "d.md · page 1"

@@ -1,0 +1,1 @@
+"""What is inside files: each format's way from bytes to titled Markdown pages. Runs in the child process."""

@@ -1,0 +1,142 @@
+"""Excel and CSV: each sheet as a table with its name and head, dates and numbers as people write them."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import re
+import warnings
+from collections.abc import Iterable
+from itertools import zip_longest
+from typing import Any
+
+from ragtune_ui.engine.reading.found import Found, Problem, Sheet, damaged
+from ragtune_ui.engine.reading.markup import long_table
+from ragtune_ui.engine.reading.parts import checked, opened, part_of
+from ragtune_ui.engine.reading.text import decoded
+
+MOST_CELLS = 1_000_000  # of one file
+MOST_COLUMNS = 256
+
+
+def read_xlsx(data: bytes) -> Found:
+    """One sheet a sheet of the workbook, hidden ones included. A formula that was never calculated
+    stands as it was written.
+
+    Raises:
+        Problem: it is damaged, locked or holds too much.
+    """
+    archive = opened(data)
+    uncalculated = 0
+    for name in archive.namelist():
+        if name.endswith((".xml", ".rels")):
+            part = part_of(archive, name)
+            checked(part)
+            if name.startswith("xl/worksheets/"):
+                uncalculated += len(re.findall(rb"<f[^>]*>[^<]*</f>\s*(?:<v\s*/>|<v>\s*</v>|</c>)", part))
+    values = _book(data, values=True)
+    formulas = _book(data, values=False) if uncalculated else None
+    sheets, cells = [], 0
+    for name in values.sheetnames:
+        page = values[name]
+        if not hasattr(page, "iter_rows"):  # a sheet that is one chart
+            sheets.append(Sheet("", state="empty"))
+            continue
+        other = _cells(formulas[name]) if formulas is not None else ()
+        rows = []
+        for row, written in zip_longest(_cells(page), other, fillvalue=()):
+            rows.append([_said(a) or _said(b) for a, b in zip_longest(row, written)])
+            cells += len(row)
+            if cells > MOST_CELLS:
+                raise Problem("too large", "It holds more than a million cells.",
+                              "Save the sheets that matter as a file of their own.")  # fmt: skip
+        table = _trimmed(rows)
+        sheets.append(Sheet(f"## {name}\n\n{long_table(table)}" if table else "", tables=int(bool(table))))
+    notes = []
+    if uncalculated:
+        cells_said = "1 cell holds a formula" if uncalculated == 1 else f"{uncalculated:,} cells hold formulas"
+        notes.append(f"{cells_said} without a result: open it in its program and save it to have the results read.")
+    return Found(sheets, notes=notes)
+
+
+def _book(data: bytes, values: bool) -> Any:
+    import openpyxl
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of features that only matter for writing
+            return openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=values)
+    except Problem:
+        raise
+    except MemoryError:
+        raise
+    except Exception:  # whatever a broken part leads its library to
+        raise damaged() from None
+
+
+def _cells(page: Any) -> Iterable[Any]:
+    page.reset_dimensions()  # what the file says of its own size is not to be trusted
+    try:
+        for row in page.iter_rows(max_col=MOST_COLUMNS, values_only=True):
+            last = max((n for n, v in enumerate(row) if v is not None), default=-1)
+            yield row[: last + 1]
+    except (Problem, MemoryError):
+        raise
+    except Exception:
+        raise damaged() from None
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, datetime.datetime):
+        return value.strftime("%Y-%m-%d") if value.time() == datetime.time() else value.strftime("%Y-%m-%d %H:%M")
+    return str(value)
+
+
+def _trimmed(rows: list[list[str]]) -> list[list[str]]:
+    """Rows and columns that hold something."""
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    width = max(map(len, rows), default=0)
+    used = [n for n in range(width) if any(n < len(row) and row[n].strip() for row in rows)]
+    return [[row[n] if n < len(row) else "" for n in used] for row in rows]
+
+
+def read_csv(data: bytes) -> Found:
+    """A table from text with commas, semicolons, tabs or bars between its cells.
+
+    Raises:
+        Problem: it is no text or holds too much.
+    """
+    text = decoded(data)
+    first, _, rest = text.partition("\n")
+    told = re.fullmatch(r"sep=(.)\s*", first)  # a line that some programs put in front
+    text = rest if told else text
+    csv.field_size_limit(10_000_000)
+    try:
+        rows = list(csv.reader(io.StringIO(text), delimiter=told.group(1) if told else _delimiter(text)))
+    except csv.Error:
+        raise damaged() from None
+    if sum(map(len, rows)) > MOST_CELLS:
+        raise Problem("too large", "It holds more than a million cells.", "Split it into smaller files.")
+    table = _trimmed(rows)
+    if not table or len(table[0]) == 1 == max(map(len, table)):  # one column: plain lines
+        return Found([Sheet("\n".join(row[0] for row in table))])
+    return Found([Sheet(long_table(table), tables=1)])
+
+
+def _delimiter(text: str) -> str:
+    """The sign that parts most lines into the same number of cells."""
+    lines = [line for line in text[:50_000].splitlines()[:50] if line.strip()]
+
+    def evenness(sign: str) -> tuple[float, int]:
+        counts = [len(row) for row in csv.reader(lines, delimiter=sign)]
+        usual = max(set(counts), key=counts.count, default=1)
+        return (counts.count(usual) / max(1, len(counts)) if usual > 1 else 0.0), usual
+
+    return max(";\t|,", key=evenness) if lines else ","

@@ -1,0 +1,186 @@
+"""Papers: a project's documents on their shelf, in the trash, waiting to replace another, and replaced."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from ragtune_ui.domain.changes import Before
+from ragtune_ui.domain.documents import Document, Parsed
+from ragtune_ui.domain.errors import ProjectError
+from ragtune_ui.domain.reports import Report, report_of
+from ragtune_ui.store import files
+
+REPLACED = 20  # versions that are kept for the way back
+
+
+class Papers:
+    """The document shelves of a project; ``projects.Project`` is one."""
+
+    folder: Path
+
+    def documents(self) -> list[Document]:
+        """All documents in the order they were added."""
+        return sorted(_on(self.folder / "documents"), key=lambda d: (d.added, d.name))
+
+    def document(self, id: str) -> Document:
+        return next((d for d in self.documents() if d.id == id), None) or gone("That document")
+
+    def keep_document(self, document: Document, parsed: Parsed | None, original: Path) -> None:
+        """Put a document with its text, report and original on the shelf, whole or not at all. A file that
+        gave no text is not copied: it may be huge, or not open at all."""
+        self._keep("documents", document, parsed, original)
+
+    def change_document(self, document: Document) -> None:
+        files.write_record(self.folder / "documents" / document.id / "document.json", document)
+
+    def text(self, document: str) -> str:
+        return files.read_text(self.folder / "documents" / document / "text.md")
+
+    def report(self, document: str) -> Report | None:
+        """What reading the file gave; None for documents that were read before there were reports."""
+        path = self.folder / "documents" / Path(document).name / "report.json"
+        found: Report | None = files.cached(path, Report, files.read_record) if path.exists() else None
+        return found
+
+    def original(self, document: str) -> Path | None:
+        """The file as it was added; None where it gave no text."""
+        return next((self.folder / "documents" / Path(document).name).glob("original*"), None)
+
+    def _keep(self, shelf: str, document: Document, parsed: Parsed | None, original: Path) -> None:
+        def write(folder: Path) -> None:
+            # Bytes, because text mode would change line ends, and with them every character span.
+            (folder / "text.md").write_bytes((parsed.text if parsed else "").encode("utf-8", "replace"))
+            if parsed is not None:
+                shutil.copyfile(original, folder / f"original{Path(document.name).suffix.lower()[:12]}")
+                files.write_record(folder / "report.json", report_of(parsed))
+            files.write_record(folder / "document.json", document)
+
+        files.publish(self.folder / shelf / document.id, write)
+
+    def drop_document(self, id: str) -> None:
+        """Take a row off the shelf that holds no text, as when a better copy of its file came in."""
+        shutil.rmtree(self.folder / "documents" / Path(id).name, ignore_errors=True)
+
+    def reread_document(self, document: Document, parsed: Parsed) -> None:
+        """Replace the text and the report of a document by another reading of its own file."""
+        original = self.original(document.id)
+        if original is None:
+            gone("The file of that document")
+        self._keep("documents", document, parsed, original)
+
+    # the trash -----------------------------------------------------------------------------
+
+    def discard_document(self, id: str) -> None:
+        """Move a document to the project's trash; ``restore_document`` brings it back."""
+        self.document(id)
+        trash = self.folder / "trash"
+        trash.mkdir(exist_ok=True)
+        shutil.rmtree(trash / id, ignore_errors=True)
+        (self.folder / "documents" / id).replace(trash / id)
+
+    def restore_document(self, id: str) -> Document:
+        if id not in {d.id for d in self.discarded_documents()}:
+            gone("That document")
+        held, final = self.folder / "trash" / id, self.folder / "documents" / id
+        if final.exists():  # the same file was added again in the meantime
+            shutil.rmtree(held, ignore_errors=True)
+        else:
+            held.replace(final)
+        return self.document(id)
+
+    def discarded_documents(self) -> list[Document]:
+        """Documents in the trash, the latest first."""
+        paths = (self.folder / "trash").glob("*/document.json")
+        held = sorted(paths, key=lambda p: p.parent.stat().st_ctime, reverse=True)
+        return [files.read_record(p, Document) for p in held]
+
+    # new versions --------------------------------------------------------------------------
+
+    def keep_waiting(self, document: Document, parsed: Parsed, original: Path) -> None:
+        """Lay a new version aside until the person says what becomes of it. An older one that waits for the
+        same document goes."""
+        for other in self.waiting():
+            if other.replaces == document.replaces:
+                self.drop_waiting(other.id)
+        self._keep("waiting", document, parsed, original)
+
+    def waiting(self) -> list[Document]:
+        """New versions that wait, in the order they were added."""
+        return sorted(_on(self.folder / "waiting"), key=lambda d: (d.added, d.name))
+
+    def waiting_text(self, id: str) -> str:
+        return files.read_text(self.folder / "waiting" / Path(id).name / "text.md")
+
+    def drop_waiting(self, id: str) -> None:
+        shutil.rmtree(self.folder / "waiting" / Path(id).name, ignore_errors=True)
+
+    def release_waiting(self, document: Document) -> None:
+        """Put a version that waits on the shelf as a document of its own, beside the others."""
+        own = replace(document, replaces="")
+        self._publish(self.folder / "waiting" / document.id, self.folder / "documents" / document.id, own)
+        self.drop_waiting(document.id)
+
+    def replace_document(self, id: str, waiting: str, before: Before) -> Document:
+        """Let a version that waits take the place of a document, under its id; the old one is kept with
+        ``before`` for ``restore_version``."""
+        old = self.document(id)
+        new = next((d for d in self.waiting() if d.id == waiting), None) or gone("That new version")
+        mine = replace(new, id=id, added=old.added, held_back=old.held_back, version=old.version + 1, replaces="")
+        shelf, aside = self.folder / "documents" / id, self._aside(old)
+        self._publish(shelf, aside, old, before)
+        self._publish(self.folder / "waiting" / waiting, shelf, mine)
+        self.drop_waiting(waiting)
+        for left in self._replaced()[REPLACED:]:
+            shutil.rmtree(left, ignore_errors=True)
+        return mine
+
+    def replaced(self) -> list[Document]:
+        """Versions that were replaced and can come back, the one replaced last first."""
+        here = {d.id: d.version for d in self.documents()}
+        held = [files.read_record(folder / "document.json", Document) for folder in self._replaced()]
+        return [d for d in held if here.get(d.id) == d.version + 1]
+
+    def before(self, old: Document) -> Before:
+        """What questions and judgements were when a version was replaced."""
+        path = self._aside(old) / "before.json"
+        return files.read_record(path, Before) if path.exists() else Before()
+
+    def restore_version(self, old: Document) -> None:
+        """Put a replaced version back in its place; the newer one waits again."""
+        shelf, aside = self.folder / "documents" / old.id, self._aside(old)
+        newer = self.document(old.id)
+        waits = replace(newer, id=f"{old.id}-{newer.version}", replaces=old.id, version=1)
+        self._publish(shelf, self.folder / "waiting" / waits.id, waits)
+        self._publish(aside, shelf, old)
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def _aside(self, old: Document) -> Path:
+        return self.folder / "replaced" / f"{old.id}-{old.version}"
+
+    def _replaced(self) -> list[Path]:
+        paths = [p.parent for p in (self.folder / "replaced").glob("*/document.json") if p.parent.name[0] != "."]
+        return sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
+
+    def _publish(self, source: Path, final: Path, document: Document, before: Before | None = None) -> None:
+        def write(folder: Path) -> None:
+            for path in source.iterdir():
+                if path.name not in ("document.json", "before.json", files.MANIFEST):
+                    shutil.copyfile(path, folder / path.name)
+            if before is not None:
+                files.write_record(folder / "before.json", before)
+            files.write_record(folder / "document.json", document)
+
+        files.publish(final, write)
+
+
+def _on(shelf: Path) -> list[Document]:
+    paths = (p for p in shelf.glob("*/document.json") if not p.parent.name.startswith("."))
+    return [files.cached(p, Document, files.read_record) for p in paths]
+
+
+def gone(what: str) -> NoReturn:
+    """Raise the error of something that another window removed."""
+    raise ProjectError(f"{what} is no longer there.", "Reload the page; someone may have removed it.")

@@ -1,0 +1,139 @@
+"""Versions desk: what a newer file touches, said before it takes the place of the older one; and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragtune_ui.domain.changes import Before, Impact, carried, impact_of, returned
+from ragtune_ui.domain.documents import Document
+from ragtune_ui.domain.errors import DocumentError
+from ragtune_ui.store.projects import Project
+from ragtune_ui.studio.jobs import Task
+
+if TYPE_CHECKING:
+    from ragtune_ui.studio.studio import Studio
+
+
+class Versions:
+    """What a person can do with new versions of files."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._impacts: dict[tuple[Path, str], tuple[object, Impact]] = {}
+        self._learned: dict[tuple[Path, str], frozenset[str]] = {}
+
+    def waiting(self, project: Project) -> list[Impact]:
+        """What each new version that waits would touch; those whose document is gone are left out."""
+        here = {d.id for d in project.documents()}
+        return [self.impact(project, d) for d in project.waiting() if d.replaces in here]
+
+    def impact(self, project: Project, new: Document) -> Impact:
+        """What a new version would touch: passages, questions, judgements and trained models."""
+        key = self._state(project, new)
+        held = self._impacts.get((project.folder, new.id))
+        if held is None or held[0] != key:
+            held = (key, self._impact(project, new))
+            self._impacts[project.folder, new.id] = held
+        return held[1]
+
+    def _impact(self, project: Project, new: Document) -> Impact:
+        id, text = new.replaces, project.waiting_text(new.id)
+        choices = project.choices()
+        fresh = self._studio.chunker(choices.embedder).cut(new, text, choices.chunks)
+        chunks = [c for c in project.chunks() if c.document == id]
+        # Mended passages read otherwise than the document: they are compared by the words that they stand for.
+        old = project.text(id)
+        plain = self._studio.chunker(choices.embedder).cut(project.document(id), old, choices.chunks)
+        runs = self._runs(project, id, {c.id for c in chunks})
+        return impact_of(id, new.id, new.name, plain, fresh, project.questions(), project.judgements(), old, text, runs)
+
+    def _runs(self, project: Project, document: str, chunks: set[str]) -> list[str]:
+        """Trainings that left a model and learned from a document's passages or questions."""
+        asked = {q.id for q in project.questions() if q.document == document}
+        found = []
+        for job in self._studio.training.usable(project):
+            dataset = project.sheet(job.id).dataset
+            if self._learned_from(project, dataset) & (asked | chunks):
+                found.append(job.id)
+        return found
+
+    def _learned_from(self, project: Project, dataset: str) -> frozenset[str]:
+        """Ids of the questions and passages in a frozen dataset."""
+        key = (project.folder, dataset)
+        if key not in self._learned:
+            examples = project.examples(dataset)
+            ids = {id for e in examples for id in (e.question, *e.passages)}
+            self._learned[key] = frozenset(ids | set(project.dataset(dataset).questions)) - {""}
+        return self._learned[key]
+
+    def replace(self, project: Project, waiting: list[str]) -> str:
+        """Let new versions take the place of the old ones, and index what changed, in the background.
+
+        Raises:
+            DocumentError: none of them waits any more. Busy: other heavy work runs.
+        """
+        chosen = [d for d in project.waiting() if d.id in waiting]
+        if not chosen:
+            raise DocumentError("That new version is no longer there.", "Reload the page.")
+        self._studio.jobs.ensure_free()
+        names = f"“{chosen[0].name}”" if len(chosen) == 1 else f"{len(chosen)} documents"
+        for new in chosen:
+            self._replace(project, new)
+
+        def work(task: Task) -> str:
+            updated = self._studio.retrieval.index(project, task)
+            return f"The new version of {names} is in. Passages: {updated.sentence}"
+
+        return self._studio.jobs.start(project, "documents", f"Replacing {names}", work)
+
+    def _replace(self, project: Project, new: Document) -> None:
+        id = new.replaces
+        with project.changing():
+            old, text = project.text(id), project.waiting_text(new.id)
+            asked, judged = project.questions(), project.judgements()
+            questions, judgements = carried(id, old, text, asked, judged)
+            changed = tuple((a, b) for a, b in zip(asked, questions, strict=True) if a != b)
+            before = Before(changed, tuple(j for j in judged if j.document == id),
+                            tuple(j for j in judgements if j.document == id))  # fmt: skip
+            project.replace_document(id, new.id, before)
+            project.keep_questions(questions)
+            project.keep_judgements(judgements)
+
+    def keep_both(self, project: Project, waiting: str) -> str:
+        """Put a new version beside the old one, as a document of its own."""
+        new = next((d for d in project.waiting() if d.id == waiting), None)
+        if new is None:
+            raise DocumentError("That new version is no longer there.", "Reload the page.")
+        self._studio.jobs.ensure_free()
+        project.release_waiting(new)
+        return self._studio.retrieval.start_index(project, f"Adding {new.name}")
+
+    def leave_out(self, project: Project, waiting: str) -> None:
+        """Forget a new version; the old one stays."""
+        project.drop_waiting(waiting)
+
+    def undo(self, project: Project) -> str:
+        """Bring the version that was replaced last back, with its questions and judgements as they were.
+
+        Raises:
+            DocumentError: no version was replaced. Busy: other heavy work runs.
+        """
+        held = project.replaced()
+        if not held:
+            raise DocumentError("There is no earlier version to bring back.", "Only replaced files can come back.")
+        self._studio.jobs.ensure_free()
+        old = held[0]
+        with project.changing():
+            before = project.before(old)
+            kept = [j for j in project.judgements() if j.document != old.id or j not in before.judged_after]
+            project.restore_version(old)
+            project.keep_questions(returned(project.questions(), before))
+            project.keep_judgements([*kept, *before.judgements])
+        return self._studio.retrieval.start_index(project, f"Bringing {old.name} back")
+
+    def _state(self, project: Project, new: Document) -> object:
+        """What an impact depends on; when it is the same, so is the impact."""
+        files = ("questions.jsonl", "judgements.jsonl", "chunks.jsonl", "choices.json")
+        times = [p.stat().st_mtime_ns if p.exists() else 0 for p in (project.folder / name for name in files)]
+        return [new.digest, times, [job.id for job in self._studio.training.usable(project)]]
