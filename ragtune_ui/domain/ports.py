@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
+
+import numpy as np
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.documents import Document, Parsed, Unpacked
 from ragtune_ui.domain.examples import Message
 from ragtune_ui.domain.passages import Chunk, ChunkSettings, Passage, SearchSettings, Updated
 from ragtune_ui.domain.questions import Question
-
-if TYPE_CHECKING:
-    import numpy as np
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, note)``. It raises ``errors.Stopped`` when the person asked for a stop."""
@@ -67,7 +66,7 @@ class Searcher(Protocol):
 
     def update(self, chunks: Sequence[Chunk], progress: Progress) -> Updated:
         """Make the index hold exactly ``chunks``; only texts never seen before are embedded. Searches
-        meanwhile are answered from what was there. Raises Stopped."""
+        meanwhile are answered from what was there. Without any chunk the index goes. Raises Stopped."""
 
     def search(
         self, questions: Sequence[str], settings: SearchSettings, documents: Sequence[str] | None = None
@@ -79,9 +78,6 @@ class Searcher(Protocol):
 
     def plane(self) -> dict[str, tuple[float, float]]:
         """Where each passage lies on a map of meaning, by id: alike is near. Both figures lie in -1 to 1."""
-
-    def drop(self) -> None:
-        """Remove the index, not what was learned of texts."""
 
 
 class Writer(Protocol):

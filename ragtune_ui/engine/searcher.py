@@ -77,6 +77,8 @@ class LanceSearcher:
             index = self._usable()
             had = {c.id: c for c in index.chunks} if index else {}
             wanted = {c.id: c for c in chunks}
+            if not wanted:
+                return self._emptied(len(had))
             gone = [id for id in had if id not in wanted]
             new = [chunk for id, chunk in wanted.items() if had.get(id) != chunk]
             with self._lock:
@@ -147,13 +149,6 @@ class LanceSearcher:
         places = places / max(1e-9, float(np.abs(places).max()))
         return {c.id: (float(x), float(y)) for c, (x, y) in zip(index.chunks, places, strict=True)}
 
-    def drop(self) -> None:
-        """Remove the index; the vectors of texts stay known."""
-        with self._writing:
-            self._shelf.drop()
-            with self._lock:
-                self._kept = None
-
     # Inside.
 
     def _read(self) -> _Index | None:
@@ -171,6 +166,13 @@ class LanceSearcher:
                 except (*shelf.Trouble, KeyError, TypeError):
                     self._kept = None
             return self._kept
+
+    def _emptied(self, number: int) -> Updated:
+        """Nothing is to be found: the table goes, the vectors of texts stay known."""
+        self._shelf.drop()
+        with self._lock:
+            self._kept = None
+        return Updated(removed=number)
 
     def _usable(self) -> _Index | None:
         """The index if it can be added to; otherwise None, and what is left of it is removed."""

@@ -188,8 +188,8 @@ def near_ready(table: Any) -> bool:
 def nearest(table: Any, vector: np.ndarray, most: int) -> list[str]:
     """Ids of about the ``most`` nearest passages, by the index of vectors."""
     query = table.search(vector, query_type="vector", vector_column_name="vector")
-    found = query.distance_type("cosine").nprobes(PROBES).ef(4 * most).refine_factor(3).select(["id", "_distance"]).limit(most)
-    ids: list[str] = found.to_arrow()["id"].to_pylist()
+    query = query.distance_type("cosine").nprobes(PROBES).ef(4 * most).refine_factor(3)
+    ids: list[str] = query.select(["id", "_distance"]).limit(most).to_arrow()["id"].to_pylist()
     return ids
 
 

@@ -47,7 +47,7 @@ class QuestionWriter:
         taken = [*fresh, *(q for q in asked if q.document == document.id)]
         short = wanted - len(taken)
         if speaker is not None and short > 0:
-            make: Callable[[model.Written], Question] = lambda row: _asked(row, document, text)
+            make: Callable[[model.Written], Question] = lambda row: _asked(row, document)
             yield from model.questions(document, text, chunks, taken, speaker, short, progress or _unseen, make)
 
     def _patterned(self, document: Document, text: str, chunks: Sequence[Chunk]) -> Iterator[Question]:
@@ -108,7 +108,7 @@ def _question(found: Found, document: Document, text: str) -> Question:
     )
 
 
-def _asked(row: model.Written, document: Document, text: str) -> Question:
+def _asked(row: model.Written, document: Document) -> Question:
     """A question that the model wrote; its answer in the words of the document."""
     c = row.candidate
     kind = c.kind if c.kind in ("number", "definition", "reason") else "factoid"
@@ -116,7 +116,7 @@ def _asked(row: model.Written, document: Document, text: str) -> Question:
         id=question_id(row.question, document.id),
         question=row.question,
         answer=c.answer,
-        evidence=text[c.start : c.end],
+        evidence=c.evidence,
         document=document.id,
         start=c.start,
         end=c.end,

@@ -357,8 +357,8 @@ class Questions:
 def _still_said(question: Question, chunks: Sequence[Chunk]) -> bool:
     """False where a person mended the words away that would prove the answer."""
     oracles = question.oracles(chunks)
-    mended = [c for c in oracles if c.mended]
-    return not question.evidence or bool(oracles) and all(find_span(c.text, question.evidence) for c in mended)
+    still = all(find_span(c.text, question.evidence) for c in oracles if c.mended)
+    return not question.evidence or (bool(oracles) and still)
 
 
 def _assigned(question: Question, document: Document | None) -> Question:

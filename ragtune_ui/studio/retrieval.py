@@ -56,7 +56,7 @@ class Trial:
 
     chunks: list[Chunk]
     search: Callable[[Sequence[str], SearchSettings], list[list[Passage]]]
-    close: Callable[[], None]
+    close: Callable[[], object]
 
 
 class Retrieval:
@@ -110,7 +110,7 @@ class Retrieval:
             files.write_record(project.folder / "cut.json", stamps)
             if source != used:
                 project.choose(embedder=source)
-                self._searcher(project, used).drop()
+                self._searcher(project, used).update([], _unheard)
         finally:
             self._indexing.discard(project.folder)
         task.result(**to_record(updated))
@@ -162,9 +162,9 @@ class Retrieval:
         try:
             searcher.update(chunks, progress)
         except BaseException:
-            searcher.drop()
+            searcher.update([], _unheard)
             raise
-        return Trial(chunks, searcher.search, searcher.drop)
+        return Trial(chunks, searcher.search, lambda: searcher.update([], _unheard))
 
     def behind(self, project: Project) -> bool:
         """True where a stop or a crash left documents without passages, or passages out of the index."""
@@ -339,6 +339,10 @@ def index_folder(project: Project, source: str) -> Path:
     if not source:
         return project.index_folder
     return project.folder / f"index-{hashlib.sha256(source.encode()).hexdigest()[:8]}.lance"
+
+
+def _unheard(done: int, total: int, note: str) -> None:
+    """Progress of clearing away, which takes no time and is never stopped."""
 
 
 def _removed(project: Project) -> list[str]:

@@ -1,7 +1,11 @@
-"""How well the built-in reader reads: ``python tests/benchmarks/reader.py --data DATA [--questions 500]``.
+"""How well the built-in reader reads, asks and learns: ``python tests/benchmarks/reader.py --data DATA [--sample]``.
 
-DATA holds ``reading/squad-1.1-dev.jsonl.gz``, which the reader was never trained on. Greedy answers to random
-questions, the passage with the answer alone, no instruction. Prints a table and, last, one line of JSON.
+DATA holds ``reading/squad-1.1-dev.jsonl.gz``, which the reader was never trained on. Greedy answers to random questions
+in the product's own prompt: the passage with the answer alone, then beside two hard distractors that the product's own
+search ranks highest among the passages that do not hold the answer. Questions are written for one span a passage and
+kept where the reader gives the span back and the search finds the passage. ``--sample`` tunes the reader on the sample
+project with each of ``--seeds`` and reads the figures off the verdict. Prints a table and, last, one line of JSON;
+percent, points, tokens a second and seconds of wall time. ``--work`` keeps the index of passages between calls.
 """
 
 from __future__ import annotations
@@ -10,31 +14,182 @@ import argparse
 import gzip
 import json
 import random
+import statistics
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from ragtune_ui.domain.contract import Contract  # noqa: E402
-from ragtune_ui.domain.passages import Chunk  # noqa: E402
+from ragtune_ui.domain.documents import Document  # noqa: E402
+from ragtune_ui.domain.passages import Chunk, SearchSettings  # noqa: E402
 from ragtune_ui.domain.scores import exact_match, token_f1  # noqa: E402
-from ragtune_ui.engine.speaker import ModelSpeaker  # noqa: E402
 
 ANSWER_TOKENS = 24
+DISTRACTORS = 2
+ASKED_PASSAGES = 200
+FOUND_WITHIN = 10
+CHAT_TOKENS, CHATS = 48, 5
 
 
-def asked(data: Path, number: int, seed: int) -> list[tuple[str, Chunk, list[str]]]:
-    """Random (question, passage, answers) of the development set."""
+def quiet(done: int, total: int, note: str) -> None:
+    """Progress that nobody looks at."""
+
+
+def corpus(data: Path) -> tuple[list[Chunk], list[tuple[str, Chunk, list[str]]]]:
+    """Every passage of the development set, and (question, passage, answers)."""
     with gzip.open(data / "reading" / "squad-1.1-dev.jsonl.gz", "rt", encoding="utf-8") as f:
         rows = [json.loads(line) for line in f]
-    pairs = [(row, q) for row in rows for q in row["questions"] if q["answers"]]
-    chosen = random.Random(seed).sample(pairs, number)
-    return [
-        (q["question"], Chunk("c", "d", row["title"], 1, (), 0, len(row["passage"]), row["passage"], 0), q["answers"])
-        for row, q in chosen
+    chunks = [
+        Chunk(f"c{n}", f"d{n}", row["title"], 1, (), 0, len(row["passage"]), row["passage"], 0)
+        for n, row in enumerate(rows)
     ]
+    asked = [(q["question"], c, q["answers"]) for c, r in zip(chunks, rows, strict=True) for q in r["questions"]]
+    return chunks, [a for a in asked if a[2]]
+
+
+def index_of(chunks: Sequence[Chunk], work: Path) -> Any:
+    """The product's search over the passages, its default model and settings."""
+    from ragtune_ui.engine.embedder import embedder_from
+    from ragtune_ui.engine.searcher import LanceSearcher
+
+    searcher = LanceSearcher(work / "reader-index", embedder_from("built-in", False))
+    searcher.update(chunks, quiet)
+    return searcher
+
+
+def score(speaker: Any, asked: Sequence[tuple[str, list[Chunk], list[str]]]) -> tuple[float, float]:
+    """(EM, token F1) in percent, the best over each question's answers."""
+    contract = Contract()
+    replies = speaker.answer([contract.messages(q, ps) for q, ps, _ in asked], "base", ANSWER_TOKENS, quiet)
+    texts = [contract.read(reply).text for reply in replies]
+    pairs = list(zip(texts, [answers for _, _, answers in asked], strict=True))
+    em = 100 * statistics.fmean(max(exact_match(t, a) for a in answers) for t, answers in pairs)
+    return em, 100 * statistics.fmean(max(token_f1(t, a) for a in answers) for t, answers in pairs)
+
+
+def with_distractors(asked: Sequence[tuple[str, Chunk, list[str]]], searcher: Any, seed: int) -> list[Any]:
+    """Each question with its passage among the two best-ranked ones that hold none of its answers."""
+    rng, made = random.Random(seed), []
+    ranked = searcher.search([q for q, _, _ in asked], SearchSettings(number=20))
+    for (question, oracle, answers), found in zip(asked, ranked, strict=True):
+        holds = lambda text, answers=answers: any(a.lower() in text.lower() for a in answers)
+        hard = [p.chunk for p in found if p.chunk.id != oracle.id and not holds(p.chunk.text)][:DISTRACTORS]
+        shown = [oracle, *hard]
+        rng.shuffle(shown)
+        made.append((question, shown, answers))
+    return made
+
+
+def round_trip(speaker: Any, searcher: Any, chunks: Sequence[Chunk], seed: int, show: Path | None) -> dict[str, float]:
+    """Of the questions written for one span of each of 200 passages: how many survive."""
+    from ragtune_ui.engine.writing import model
+
+    wanted = []
+    for chunk in random.Random(seed).sample(list(chunks), ASKED_PASSAGES):
+        document = Document(chunk.document, chunk.title, chunk.title, "text", "", 1, 1, 1, (0,))
+        wanted += model.candidates(document, chunk.text, [chunk])[:1]
+    written = [r for r in model.write(wanted, speaker, quiet) if r.wording]
+    found = searcher.search([r.question for r in written], SearchSettings(number=FOUND_WITHIN))
+    kept = [
+        r
+        for r, hits in zip(written, found, strict=True)
+        if r.survives and r.candidate.chunk.id in {p.chunk.id for p in hits}
+    ]
+    if show is not None:
+        lines = [f"- {r.question} | {r.candidate.answer} | {r.candidate.chunk.text[:600]}" for r in kept]
+        show.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return {
+        "asked": len(wanted),
+        "worded_well": round(100 * len(written) / len(wanted), 1),
+        "roundtrip": round(100 * len(kept) / max(1, len(written)), 1),
+        "roundtrip_of_asked": round(100 * len(kept) / len(wanted), 1),
+    }
+
+
+def chat_speed(folder: Path, asked: Sequence[tuple[str, list[Chunk], list[str]]]) -> float:
+    """Tokens a second and side while both sides of the chat write, an adapter of the default size on one."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from ragtune_ui.engine.models import load_model
+    from ragtune_ui.engine.speaker import ModelSpeaker
+
+    with tempfile.TemporaryDirectory() as place:
+        torch.manual_seed(0)
+        get_peft_model(load_model(folder, "float32"), LoraConfig(r=32, target_modules="all-linear")).save_pretrained(
+            place
+        )
+        speaker = ModelSpeaker(folder, Path(place))
+        speaker._ends = set()  # so that every answer has the same length
+        speeds = []
+        for question, shown, _ in asked[:CHATS]:
+            times = []
+            for reply in speaker.stream(
+                Contract().messages(question, shown), ("base", "tuned"), CHAT_TOKENS, lambda: False
+            ):
+                times.append((time.monotonic(), reply.tokens))
+            (first, _), (last, tokens) = times[0], times[-1]
+            speeds.append((tokens - 1) / (last - first))
+    return statistics.median(speeds)
+
+
+def sample(seeds: Sequence[int], model: Path | None) -> dict[str, Any]:
+    """What the verdict says of the reader tuned on the sample, for each seed."""
+    import os
+
+    from app import engines
+    from ragtune_ui.settings import Settings
+    from ragtune_ui.store.presets import preset_named
+    from ragtune_ui.studio.studio import Studio
+
+    home = Path(tempfile.mkdtemp(prefix="reader-sample-"))
+    studio = Studio(settings := Settings.from_env(os.environ, home), engines(settings))
+    project, preset = studio.sample(), preset_named(studio.mixing.presets(), "Balanced")
+    if model is not None:
+        studio.training.choose_model(project, str(model))
+    studio.jobs.wait(project, project.jobs()[0].id, lambda job: None)
+    rows = []
+    for seed in seeds:
+        mix, plan = replace(preset.mix, seed=seed), replace(preset.plan, seed=seed)
+        studio.jobs.wait(project, studio.mixing.freeze(project, mix), lambda job: None)
+        began = time.monotonic()
+        run = studio.training.launch(project, studio.mixing.current(project), plan)
+        studio.jobs.wait(project, run, lambda job: None)
+        seconds = time.monotonic() - began
+        job = studio.jobs.wait(project, studio.verdicts.start(project, run), lambda job: None)
+        verdict = next(v for v in project.verdicts() if v.run == run)
+        difference, tuned = verdict.difference, verdict.cells["tuned_rag"]
+        rows.append(
+            {
+                "seed": seed,
+                "train_s": round(seconds),
+                "decision": verdict.decision,
+                "base_f1": round(verdict.cells["base_rag"]["f1"].mean, 1),
+                **{
+                    name: [round(i.mean, 1), round(i.low, 1), round(i.high, 1)]
+                    for name, i in (("f1_gain", difference["f1"]), ("refusal_f1_gain", difference["refusal_f1"]))
+                },
+                "citation_precision": round(tuned["citation_precision"].mean, 1),
+                "over_refusal": round(tuned["over_refusal"].mean, 1),
+                "said": job.note,
+            }
+        )
+        print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
+    return {
+        "seeds": rows,
+        "f1_gain": min(r["f1_gain"][0] for r in rows),
+        "f1_gain_low": min(r["f1_gain"][1] for r in rows),
+        "citation_precision": min(r["citation_precision"] for r in rows),
+        "refusal_f1_gain": min(r["refusal_f1_gain"][0] for r in rows),
+        "refusal_f1_gain_low": min(r["refusal_f1_gain"][1] for r in rows),
+    }
 
 
 def main() -> None:
@@ -43,27 +198,47 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=ROOT / "assets" / "models" / "reader")
     parser.add_argument("--questions", type=int, default=500)
     parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--show", type=Path, help="write the surviving questions to this file")
+    parser.add_argument("--parts", default="oracle,distractors,roundtrip,chat", help="what to measure")
+    parser.add_argument("--sample", action="store_true")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     args = parser.parse_args()
-    began = time.process_time()
+    parts = set(args.parts.split(","))
+    from ragtune_ui.engine.models import load_model
+    from ragtune_ui.engine.speaker import ModelSpeaker
+
+    began = time.monotonic()
+    load_model(args.model, "float32")  # the libraries load with the first model
+    figures: dict[str, Any] = {"first_load_s": round(time.monotonic() - began, 2)}
+    began = time.monotonic()
     speaker = ModelSpeaker(args.model)
-    load = time.process_time() - began
-    rows, contract = asked(args.data, args.questions, args.seed), Contract()
-    prompts = [contract.messages(question, [chunk]) for question, chunk, _ in rows]
-    began = time.process_time()
-    replies = speaker.answer(prompts, "base", ANSWER_TOKENS, lambda done, total, note: None)
-    seconds = time.process_time() - began
-    texts = [contract.read(reply).text for reply in replies]
-    scored = list(zip(texts, [answers for _, _, answers in rows], strict=True))
-    figures = {
-        "questions": len(rows),
-        "oracle_em": round(100 * sum(max(exact_match(t, a) for a in answers) for t, answers in scored) / len(rows), 1),
-        "oracle_f1": round(100 * sum(max(token_f1(t, a) for a in answers) for t, answers in scored) / len(rows), 1),
-        "cpu_s_per_answer": round(seconds / len(rows), 3),
-        "load_s": round(load, 2),
-    }
+    figures["load_s"] = round(time.monotonic() - began, 2)
+    chunks, everything = corpus(args.data)
+    asked = random.Random(args.seed).sample(everything, args.questions)
+    figures["questions"] = len(asked)
+    if "oracle" in parts:
+        em, f1 = score(speaker, [(q, [c], a) for q, c, a in asked])
+        figures |= {"oracle_em": round(em, 1), "oracle_f1": round(f1, 1)}
+        print(json.dumps(figures), flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = args.work or Path(temporary)
+        searcher = index_of(chunks, work) if parts & {"distractors", "roundtrip", "chat"} else None
+        hard = with_distractors(asked, searcher, args.seed) if parts & {"distractors", "chat"} else []
+        if "distractors" in parts:
+            em, f1 = score(speaker, hard)
+            figures |= {"distractors_em": round(em, 1), "distractors_f1": round(f1, 1)}
+        if "roundtrip" in parts:
+            figures |= round_trip(speaker, searcher, chunks, args.seed, args.show)
+        if "chat" in parts:
+            figures["tok_per_s"] = round(chat_speed(args.model, hard), 1)
+    if args.sample:
+        default = args.model == ROOT / "assets" / "models" / "reader"
+        figures |= sample(args.seeds, None if default else args.model)
     for name, value in figures.items():
-        print(f"{name:>18}  {value}")
-    print(json.dumps(figures))
+        if name != "seeds":
+            print(f"{name:>22}  {value}")
+    print(json.dumps(figures, ensure_ascii=False))
 
 
 if __name__ == "__main__":

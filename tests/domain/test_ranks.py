@@ -8,7 +8,17 @@ import pytest
 
 from ragtune_ui.domain.passages import Passage
 from ragtune_ui.domain.ranks import (
-    Answers, Ranking, advised, best_of, halves, hit, interval, measured, ndcg, reciprocal, reweighed,
+    Answers,
+    Ranking,
+    advised,
+    best_of,
+    halves,
+    hit,
+    interval,
+    measured,
+    ndcg,
+    reciprocal,
+    reweighed,
 )  # fmt: skip
 from tests.domain.makers import chunk
 

@@ -30,8 +30,8 @@ def test_an_address_of_files_works_as_a_folder_does(tmp_path: Path) -> None:
     assert found(searcher, "winch brake")[0] == CHUNKS[0].text
     assert (tmp_path / "bucket" / "index.lance" / "passages.lance").is_dir()
     assert LanceSearcher(tmp_path / "bucket" / "index.lance", CountingEmbedder()).count() == 5
-    searcher.drop()
-    assert searcher.count() == 0
+    assert searcher.update([], quiet).removed == 5
+    assert searcher.count() == 0 and not (tmp_path / "bucket" / "index.lance").exists()
 
 
 def test_a_store_in_memory_takes_the_far_way() -> None:

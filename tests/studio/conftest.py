@@ -115,6 +115,9 @@ class Searcher:
         self.path, self.fakes, self.source = folder / "chunks.jsonl", fakes, source
 
     def update(self, chunks, progress) -> Updated:
+        if not chunks:
+            shutil.rmtree(self.path.parent, ignore_errors=True)
+            return Updated()
         self.fakes.updates += 1
         self.fakes.gate.wait(10)
         before = {c.id for c in files.read_records(self.path, Chunk)}
@@ -131,9 +134,6 @@ class Searcher:
 
     def plane(self) -> dict[str, tuple[float, float]]:
         return {c.id: (n / 100, -n / 100) for n, c in enumerate(files.read_records(self.path, Chunk))}
-
-    def drop(self) -> None:
-        shutil.rmtree(self.path.parent, ignore_errors=True)
 
     def search(self, questions, settings, documents=None) -> list[list[Passage]]:
         self.fakes.searches.append(list(questions))

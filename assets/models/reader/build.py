@@ -30,15 +30,18 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 START_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 POSITIONS = 1024
 BATCH_TOKENS = 4096
-PEAK_LR = 4e-4
+PEAK_LR = 3e-4
 WARMUP_STEPS = 60
 DECAY_SHARE = 0.3  # of the planned minutes: linear to zero (warm-up, stable, decay)
-PASSAGE_LOSS_SHARE = 0.1
-ECHO_UNTIL, ECHO_SHARE, ECHO_LATER = 6500, 0.3, 0.02  # sequences; see Reading._echo
+POOL = 256  # sequences sorted by length together
+PASSAGE_LOSS_SHARE, PASSAGE_LOSS_EARLY = 0.02, 0.06  # of the passages' tokens are learned, too
+ASK_SHARE, PLAIN_SHARE, PLAIN_TOKENS = 0.1, 0.06, 400
+SENTENCES_UNTIL, SEVERAL_FROM = 20_000, 45_000  # sequences; see Reading
 USER, ASSISTANT, BOS, EOS = "<user>", "<assistant>", "[CLS]", "[SEP]"
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}"
@@ -50,6 +53,18 @@ ASKS = (
     "Write a question whose answer is: {answer}",
     "Ask a question that is answered by: {answer}",
 )
+
+
+class Pointed(NamedTuple):
+    """Where an answer stands in its sequence, in tokens."""
+
+    at: int  # the token after which the answer is to be written
+    gold: tuple[int, ...]  # where it begins in the passage, each occurrence
+    tokens: int  # its length
+    read_to: int  # where the passages end
+
+
+Sequence = tuple[list[int], list[bool], Pointed | None]  # token ids, which are learned, where the answer stands
 
 
 def start_folder() -> Path:
@@ -160,7 +175,12 @@ def read_lines(path: Path) -> list[dict]:
 
 
 class Reading:
-    """Endless training sequences ``(ids, labels-on)``, each a pure function of (seed, index)."""
+    """Endless training sequences, each a pure function of (seed, index).
+
+    The question stands before the passages and after them (query-aware contextualization, Liu et al.
+    2023, arXiv 2307.03172, section 4.2): a model that only looks back can then read for something.
+    Passages grow with the index: sentences around the answer, whole passages, several of one article.
+    """
 
     def __init__(self, data: Path, tok, seed: int) -> None:
         self.seed = seed
@@ -168,16 +188,23 @@ class Reading:
         self.bos, self.eos = tok.bos_token_id, tok.eos_token_id
         encode = lambda texts: tok(texts, add_special_tokens=False)["input_ids"]
         rows = [r for r in read_lines(data / "reading/squad-1-train.jsonl.gz") if r["questions"]]
-        self.passages = encode([f"{r['title'].replace('_', ' ')}: {r['passage']}" for r in rows])
-        self.questions = []
-        for row in rows:
-            asked = [(q["question"], q["answers"][0]) for q in row["questions"] if q["answers"]]
-            self.questions.append(
-                []
-                if not asked
-                else list(zip(encode([q.strip() for q, _ in asked]), encode([a for _, a in asked]), strict=True))
-            )
+        self.titles = [t[:12] for t in encode([f"{r['title'].replace('_', ' ')}:" for r in rows])]
+        self.passages = encode([r["passage"] for r in rows])
         self.articles = [row["title"] for row in rows]
+        asked = [[q for q in row["questions"] if q["answers"]] for row in rows]
+        self.questions = [
+            list(
+                zip(
+                    encode([q["question"].strip() for q in qs]) if qs else [],
+                    encode([q["answers"][0] for q in qs]) if qs else [],
+                    strict=True,
+                )
+            )
+            for qs in asked
+        ]
+        self.flat = [(p, q) for p, qs in enumerate(self.questions) for q in range(len(qs))]
+        random.Random(seed).shuffle(self.flat)
+        self.stop = encode(["."])[0][0]
         self.marks = encode([f"[{n}]" for n in range(1, 10)])
         self.question_mark = encode(["Question:"])[0]
         self.asks = [encode([a.replace("{answer}", "")])[0] for a in ASKS]
@@ -189,73 +216,95 @@ class Reading:
         self.plain = [
             (p, c)
             for p, c in zip(encode([p for p, _ in plain]), encode([c for _, c in plain]), strict=True)
-            if len(p) + len(c) < POSITIONS - 8 and c
+            if len(p) + len(c) < PLAIN_TOKENS and c
         ]
 
-    def sequence(self, index: int) -> tuple[list[int], list[bool]]:
+    def sequence(self, index: int) -> Sequence:
         rng = random.Random(f"{self.seed}:{index}")
         draw = rng.random()
-        if draw < 0.08:
+        if draw < ASK_SHARE:
+            return self._asking(rng)
+        if draw < ASK_SHARE + PLAIN_SHARE:
             return self._instructions(rng)
-        if draw > 1 - (ECHO_SHARE if index < ECHO_UNTIL else ECHO_LATER):
-            return self._echo(rng)
         return self._reading(rng, index)
 
-    def _reading(self, rng: random.Random, index: int) -> tuple[list[int], list[bool]]:
-        order = random.Random(f"{self.seed}:{index // len(self.passages)}:order")
-        first = (index * 7919 + order.randrange(len(self.passages))) % len(self.passages)
-        chosen = [first]
-        for _ in range(rng.choices((0, 1, 2, 3), (0.35, 0.35, 0.2, 0.1))[0]):
+    def _reading(self, rng: random.Random, index: int) -> Sequence:
+        """One question over one to four numbered passages, one of which answers it."""
+        first, asked = self.flat[index % len(self.flat)]
+        question, answer = self.questions[first][asked]
+        windowed = rng.random() < (0.85 if index < SENTENCES_UNTIL else 0.45)
+        others = 0 if index < SEVERAL_FROM else rng.choices((0, 1, 2, 3), (0.35, 0.2, 0.2, 0.25))[0]
+        shown = [(first, self._window(rng, self.passages[first], answer) if windowed else self.passages[first])]
+        for _ in range(others):
             near = first + rng.choice((-3, -2, -1, 1, 2, 3))
-            hard = rng.random() < 0.6 and 0 <= near < len(self.passages) and self.articles[near] == self.articles[first]
+            hard = rng.random() < 0.7 and 0 <= near < len(self.passages) and self.articles[near] == self.articles[first]
             other = near if hard else rng.randrange(len(self.passages))
-            if other not in chosen and sum(len(self.passages[c]) for c in [*chosen, other]) < 720:
-                chosen.append(other)
-        rng.shuffle(chosen)
-        ids, on = [self.bos, self.user], [False, False]
-        for n, c in enumerate(chosen):
-            body = (self.marks[n] + self.passages[c])[:800]
+            body = self.passages[other]
+            body = self._window(rng, body, body[-3:-2] if rng.random() < 0.5 else body[:1]) if windowed else body
+            if other != first and not places(body, answer) and sum(len(b) for _, b in shown) + len(body) < 720:
+                shown.append((other, body))
+        rng.shuffle(shown)
+        lead = self.question_mark + question
+        ids = [self.bos, self.user, *lead]
+        on, gold = [False] * len(ids), []
+        for n, (passage, body) in enumerate(shown):
+            head = self.marks[n] + self.titles[passage]
+            ids += head
+            on += [False] * len(head)
+            body = body[:480]
+            if passage == first:
+                gold = [len(ids) + at for at in places(body, answer)]
             ids += body
-            on += [rng.random() < PASSAGE_LOSS_SHARE for _ in body]
-        turns = [q for c in chosen for q in self.questions[c]]
-        rng.shuffle(turns)
-        for n, (question, answer) in enumerate(turns):
-            asking = rng.random() < 0.33
-            said = (rng.choice(self.asks) + answer) if asking else (self.question_mark + question)
-            reply = question if asking else answer
-            turn = ([self.user] if n else []) + said + [self.assistant] + reply + [self.eos]
-            if len(ids) + len(turn) > POSITIONS:
-                break
-            learned = len(reply) + 1
-            ids += turn
-            on += [False] * (len(turn) - learned) + [True] * learned
-        return ids[:POSITIONS], on[:POSITIONS]
+            share = PASSAGE_LOSS_EARLY if index < SENTENCES_UNTIL else PASSAGE_LOSS_SHARE
+            on += [rng.random() < share for _ in body]
+        read_to = len(ids)
+        ids += [*lead, self.assistant]
+        on += [False] * (len(lead) + 1)
+        pointed = Pointed(len(ids) - 1, tuple(gold), len(answer), read_to) if gold else None
+        ids += [*answer, self.eos]
+        on += [True] * (len(answer) + 1)
+        return ids, on, pointed
 
-    def _echo(self, rng: random.Random) -> tuple[list[int], list[bool]]:
-        """A passage and its repetition, from a random place on: the quickest lesson in copying from
-        the context, on which every answer rests (induction, Olsson et al. 2022, arXiv 2209.11895)."""
-        body = rng.choice(self.passages)[:300]
-        start = rng.randrange(max(1, len(body) // 2))
-        reply = body[start : start + 200]
-        ids = [self.bos, self.user, *self.marks[0], *body, self.assistant, *reply, self.eos]
-        head = len(ids) - len(reply) - 1
-        return ids, [False] * (head + 3) + [True] * (len(ids) - head - 3)
+    def _window(self, rng: random.Random, body: list[int], answer: list[int]) -> list[int]:
+        """The sentence of an occurrence of the answer, and up to two beside it."""
+        at = places(body, answer)
+        if not at:
+            return body
+        here = rng.choice(at)
+        starts = [0] + [n + 1 for n, t in enumerate(body[:-1]) if t == self.stop]
+        ends = [n + 1 for n, t in enumerate(body) if t == self.stop] + [len(body)]
+        low = max(s for s in starts if s <= here)
+        high = min(e for e in ends if e >= here + len(answer))
+        for _ in range(rng.choice((0, 0, 1, 1, 2))):
+            if rng.random() < 0.5:
+                low = max([s for s in starts if s < low], default=low)
+            else:
+                high = min([e for e in ends if e > high], default=high)
+        return body[low:high]
 
-    def _instructions(self, rng: random.Random) -> tuple[list[int], list[bool]]:
-        ids, on = [self.bos], [False]
-        while True:
-            prompt, reply = self.plain[rng.randrange(len(self.plain))]
-            turn = [self.user, *prompt, self.assistant, *reply, self.eos]
-            if len(ids) + len(turn) > POSITIONS:
-                return ids, on
-            ids += turn
-            on += [False] * (len(prompt) + 2) + [True] * (len(reply) + 1)
+    def _asking(self, rng: random.Random) -> Sequence:
+        """A passage, and up to four of its questions asked for by their answers."""
+        passage = rng.randrange(len(self.passages))
+        pairs = self.questions[passage]
+        body = self.passages[passage][:400]
+        ids = [self.bos, self.user, *self.marks[0], *self.titles[passage], *body]
+        on = [False] * len(ids)
+        for n, (question, answer) in enumerate(rng.sample(pairs, min(4, len(pairs)))):
+            turn = ([self.user] if n else []) + rng.choice(self.asks) + answer + [self.assistant]
+            ids += [*turn, *question, self.eos]
+            on += [False] * len(turn) + [True] * (len(question) + 1)
+        return ids[:POSITIONS], on[:POSITIONS], None
 
-    def batches(self, index: int) -> Iterator[tuple[int, list[tuple[list[int], list[bool]]]]]:
+    def _instructions(self, rng: random.Random) -> Sequence:
+        prompt, reply = self.plain[rng.randrange(len(self.plain))]
+        ids = [self.bos, self.user, *prompt, self.assistant, *reply, self.eos]
+        return ids, [False] * (len(prompt) + 3) + [True] * (len(reply) + 1), None
+
+    def batches(self, index: int) -> Iterator[tuple[int, list[Sequence]]]:
         """Batches of about BATCH_TOKENS, rows of like length together; yields the next index too."""
         while True:
-            pool = sorted((self.sequence(i) for i in range(index, index + 48)), key=lambda s: len(s[0]))
-            index += 48
+            pool = sorted((self.sequence(i) for i in range(index, index + POOL)), key=lambda s: len(s[0]))
+            index += POOL
             packs, pack = [], []
             for row in pool:
                 if pack and (len(pack) + 1) * len(row[0]) > BATCH_TOKENS * 1.15:
@@ -266,6 +315,129 @@ class Reading:
             random.Random(f"{self.seed}:{index}:packs").shuffle(packs)
             for n, p in enumerate(packs):
                 yield (index if n == len(packs) - 1 else -1), p
+
+
+def places(body: list[int], wanted: list[int]) -> list[int]:
+    """Where ``wanted`` begins in ``body``."""
+    n = len(wanted)
+    return [i for i in range(len(body) - n + 1) if body[i] == wanted[0] and body[i : i + n] == wanted]
+
+
+class Guide:
+    """Shows the model where the answer stands, while it learns; nothing of this is in the result.
+
+    Two losses beside that of the words. *Attention*: one head in each of the last two layers shall
+    look, from the place that writes an answer's token, at that token in the passage. *Pointer*: a
+    throw-away linear layer on the hidden states of the fourth layer shall tell the answer's first and
+    last token. Both reach the passage's tokens directly; the words of a short answer alone teach a
+    small model to find it many times slower.
+    """
+
+    LAYERS, HEAD, FIRST_TOKENS, POINTER_LAYER = (4, 5), 32, 4, 3
+
+    def __init__(self, model) -> None:
+        import torch
+
+        self.kept: dict[str, object] = {}
+        self.pointer = torch.nn.Linear(model.config.hidden_size, 2)
+        for n in self.LAYERS:
+            attention = model.bert.encoder.layer[n].attention.self
+            attention.query.register_forward_hook(self._keep(f"q{n}"))
+            attention.key.register_forward_hook(self._keep(f"k{n}"))
+        model.bert.encoder.layer[self.POINTER_LAYER].register_forward_hook(self._keep("h"))
+
+    def _keep(self, name: str):
+        def hook(module, args, out) -> None:
+            self.kept[name] = out[0] if isinstance(out, tuple) else out
+
+        return hook
+
+    def losses(self, rows: list[Sequence]):
+        """(attention, pointer) losses of the rows' answers, means in nats; None without an answer to point at."""
+        import torch
+
+        pointed = [(r, row[2]) for r, row in enumerate(rows) if row[2] is not None]
+        if not pointed:
+            return None
+        spots = [
+            (r, p.at + t, [g + t for g in p.gold]) for r, p in pointed for t in range(min(p.tokens, self.FIRST_TOKENS))
+        ]
+        row = torch.tensor([r for r, _, _ in spots])
+        at = torch.tensor([a for _, a, _ in spots])
+        attention = 0.0
+        for n in self.LAYERS:
+            query, key = self.kept[f"q{n}"], self.kept[f"k{n}"]
+            asked = query[row, at, : self.HEAD].float()
+            scores = torch.einsum("nd,ntd->nt", asked, key[:, :, : self.HEAD].float()[row]) / math.sqrt(self.HEAD)
+            scores = scores.masked_fill(torch.arange(scores.shape[1])[None] > at[:, None], -1e9)
+            attention = attention + _likelihood(scores, [g for _, _, g in spots]) / len(self.LAYERS)
+        hidden = self.kept["h"].float()[torch.tensor([r for r, _ in pointed])]
+        beyond = torch.arange(hidden.shape[1])[None] >= torch.tensor([p.read_to for _, p in pointed])[:, None]
+        ends = self.pointer(hidden).masked_fill(beyond[..., None], -1e9)
+        first = _likelihood(ends[..., 0], [list(p.gold) for _, p in pointed])
+        last = _likelihood(ends[..., 1], [[g + p.tokens - 1 for g in p.gold] for _, p in pointed])
+        return attention, (first + last) / 2
+
+
+def _likelihood(scores, places: list[list[int]]):
+    """Mean negative log of the probability that lies on any of each row's places. ``scores``: [rows, tokens]."""
+    import torch
+
+    allowed = torch.full_like(scores, -1e9)
+    for n, spots in enumerate(places):
+        allowed[n, spots] = 0.0
+    return -torch.logsumexp(torch.log_softmax(scores, -1) + allowed, -1).mean()
+
+
+def install_attention() -> None:
+    """A faster causal attention for training on a CPU in bf16: blocks of heads that stay in the cache, whose
+    probabilities are worked out again on the way back. 50 ms instead of 113 for 20 x 200 tokens, both ways."""
+    import torch
+
+    class Blocks(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, q, k, v):
+            rows, heads, tokens, size = q.shape
+            ctx.shape, ctx.block = q.shape, max(4, 1_000_000 // (tokens * tokens))
+            q, k, v = (x.reshape(rows * heads, tokens, size).contiguous() for x in (q, k, v))
+            out = torch.empty_like(q)
+            future = torch.full((tokens, tokens), -30_000.0).triu(1).to(q.dtype)
+            for low in range(0, len(q), ctx.block):
+                part = slice(low, low + ctx.block)
+                torch.bmm(_probabilities(q[part], k[part], future), v[part], out=out[part])
+            ctx.save_for_backward(q, k, v, future)
+            return out.view(ctx.shape)
+
+        @staticmethod
+        def backward(ctx, grad):
+            q, k, v, future = ctx.saved_tensors
+            grad = grad.reshape(q.shape).contiguous()
+            dq, dk, dv = (torch.empty_like(q) for _ in range(3))
+            for low in range(0, len(q), ctx.block):
+                part = slice(low, low + ctx.block)
+                p = _probabilities(q[part], k[part], future)
+                torch.bmm(p.transpose(1, 2), grad[part], out=dv[part])
+                ds = torch._softmax_backward_data(torch.bmm(grad[part], v[part].transpose(1, 2)), p, -1, p.dtype)
+                torch.bmm(ds, k[part], out=dq[part])
+                torch.bmm(ds.transpose(1, 2), q[part], out=dk[part])
+            scale = 1 / math.sqrt(ctx.shape[-1])
+            return dq.mul_(scale).view(ctx.shape), dk.mul_(scale).view(ctx.shape), dv.view(ctx.shape)
+
+    plain = torch.nn.functional.scaled_dot_product_attention
+
+    def attention(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, **rest):
+        if attn_mask is None and is_causal and q.dtype == torch.bfloat16 and q.requires_grad and q.shape[2] <= 512:
+            return Blocks.apply(q, k, v)
+        return plain(q, k, v, attn_mask=attn_mask, dropout_p=dropout_p, is_causal=is_causal, **rest)
+
+    torch.nn.functional.scaled_dot_product_attention = attention
+
+
+def _probabilities(q, k, future):
+    import torch
+
+    scores = torch.baddbmm(future.expand(len(q), -1, -1), q, k.transpose(1, 2), alpha=1 / math.sqrt(q.shape[-1]))
+    return torch.softmax(scores, -1)
 
 
 def learning_rate(step: int, minutes: float, planned: float) -> float:
@@ -284,18 +456,22 @@ def train(args: argparse.Namespace) -> None:
     folder = start_folder()
     tok, keep = make_tokenizer(folder)
     model = make_model(folder, tok, keep)
+    guide = Guide(model)
+    install_attention()
     decayed = [p for p in model.parameters() if p.ndim > 1]
-    rest = [p for p in model.parameters() if p.ndim <= 1]
+    rest = [p for p in model.parameters() if p.ndim <= 1] + list(guide.pointer.parameters())
     opt = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
         lr=PEAK_LR,
         betas=(0.9, 0.98),
+        fused=True,
     )
     state = {"step": 0, "index": 0, "minutes": 0.0, "tokens": 0}
     saved = work / "state.pt"
     if saved.exists():
         held = torch.load(saved, weights_only=True)
         model.load_state_dict(held["model"])
+        guide.pointer.load_state_dict(held["pointer"])
         opt.load_state_dict(held["opt"])
         state = held["state"]
         print(f"resumed at step {state['step']}, {state['minutes']:.1f} min", flush=True)
@@ -305,39 +481,42 @@ def train(args: argparse.Namespace) -> None:
     seen, kept_at, losses = time.monotonic(), state["minutes"], []
 
     def keep_state() -> None:
-        torch.save({"model": model.state_dict(), "opt": opt.state_dict(), "state": state}, work / "state.new")
+        held = {"model": model.state_dict(), "pointer": guide.pointer.state_dict(), "opt": opt.state_dict()}
+        torch.save({**held, "state": state}, work / "state.new")
         (work / "state.new").replace(saved)
 
     for next_index, rows in data.batches(state["index"]):
         lr = learning_rate(state["step"], state["minutes"], args.minutes)
         for group in opt.param_groups:
             group["lr"] = lr
-        width = max(len(ids) for ids, _ in rows)
-        ids = torch.tensor([r + [0] * (width - len(r)) for r, _ in rows])
-        on = torch.tensor([o + [False] * (width - len(o)) for _, o in rows])
+        width = max(len(ids) for ids, _, _ in rows)
+        ids = torch.tensor([r + [0] * (width - len(r)) for r, _, _ in rows])
+        on = torch.tensor([o + [False] * (width - len(o)) for _, o, _ in rows])
         with torch.autocast("cpu", dtype=torch.bfloat16):
             # Rows are padded on the right and attention is causal: no mask is needed.
             hidden = model.bert(input_ids=ids, use_cache=False).last_hidden_state
             chosen = on[:, 1:]
             logits = model.cls(hidden[:, :-1][chosen])
         loss = F.cross_entropy(logits.float(), ids[:, 1:][chosen])
-        loss.backward()
+        guided = guide.losses(rows)
+        (loss if guided is None else loss + 1.5 * guided[0] + 0.5 * guided[1]).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         opt.step()
         opt.zero_grad(set_to_none=True)
         now = time.monotonic()
         state["step"] += 1
         state["minutes"] += (now - seen) / 60
-        state["tokens"] += sum(len(r) for r, _ in rows)
+        state["tokens"] += sum(len(r) for r, _, _ in rows)
         seen = now
-        losses.append(loss.item())
+        losses.append([loss.item(), *([g.item() for g in guided] if guided else [])])
         if next_index >= 0:
             state["index"] = next_index
         if state["step"] % 20 == 0:
-            mean = sum(losses) / len(losses)
+            words, look, point = (sum(x) / len(x) for x in zip(*(x for x in losses if len(x) == 3), strict=True))
             speed = state["tokens"] / max(1e-6, state["minutes"] * 60)
             print(
-                f"step {state['step']} min {state['minutes']:.1f} tokens {state['tokens']} loss {mean:.3f} "
+                f"step {state['step']} min {state['minutes']:.1f} tokens {state['tokens']} loss {words:.3f} "
+                f"attention {look:.3f} pointer {point:.3f} index {next_index} "
                 f"lr {lr:.2e} tok/s {speed:.0f}",
                 flush=True,
             )

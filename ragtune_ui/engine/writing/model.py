@@ -32,11 +32,12 @@ SENTENCE_WORDS = (5, 50)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A span of a passage to write a question for; ``start`` and ``end`` hold its sentence in the document."""
+    """A span of a passage to write a question for; its sentence stands in the document from ``start`` to ``end``."""
 
     chunk: Chunk
     start: int
     end: int
+    evidence: str
     answer: str
     kind: str
     weight: float
@@ -67,7 +68,9 @@ def candidates(document: Document, text: str, chunks: Sequence[Chunk]) -> list[C
             if home is None:
                 continue
             found = [
-                Candidate(home, sentence.start, sentence.end, s.answer, s.kind, s.weight)
+                Candidate(
+                    home, sentence.start, sentence.end, text[sentence.start : sentence.end], s.answer, s.kind, s.weight
+                )
                 for s in spans(sentence.text, vocabulary)
             ]
             if found:
@@ -82,12 +85,12 @@ def prompt(candidate: Candidate) -> tuple[Message, ...]:
     return (Message("user", f"{Contract().shown([candidate.chunk])[0]}\n\n{asked}"),)
 
 
-def write(wanted: Sequence[Candidate], text: str, speaker: Speaker, progress: Progress) -> list[Written]:
+def write(wanted: Sequence[Candidate], speaker: Speaker, progress: Progress) -> list[Written]:
     """A question for each candidate, tried by its wording and by the round trip through ``speaker``."""
     asked = speaker.answer([prompt(c) for c in wanted], "base", QUESTION_TOKENS, _half(progress, 0))
     drafts = [Draft(_as_question(q), c.answer, c.kind, c.weight) for q, c in zip(asked, wanted, strict=True)]
     rows = [
-        Written(c, d.question, d.question.endswith("?") and sound(d, text[c.start : c.end]))
+        Written(c, d.question, d.question.endswith("?") and sound(d, c.evidence))
         for c, d in zip(wanted, drafts, strict=True)
     ]
     contract = Contract()
@@ -130,7 +133,7 @@ def questions(
     ]
     some = free[: max(1, int(wanted * TRIED))]
     if some:
-        kept = [row for row in write(some, text, speaker, progress) if row.survives]
+        kept = [row for row in write(some, speaker, progress) if row.survives]
         yield from (make(row) for row in kept[:wanted])
 
 
