@@ -42,10 +42,11 @@ class Impact:
     def sentence(self) -> str:
         """``9 of 41 passages change, 3 questions lose their evidence.``"""
         before = self.kept + len(self.gone)
-        parts = [f"{len(self.gone):,} of {before:,} passages change or go, {len(self.fresh):,} are new"]
+        fresh = "1 is new" if len(self.fresh) == 1 else f"{len(self.fresh):,} are new"
+        parts = [f"{len(self.gone):,} of {before:,} passages change or go, {fresh}"]
         if self.standing or self.lost:
             parts.append(_number(len(self.lost), "question loses its evidence", "questions lose their evidence"))
-            parts.append(f"{self.standing:,} keep it")
+            parts.append(_number(self.standing, "keeps it", "keep it"))
         return f"{', '.join(parts)}."
 
 

@@ -194,10 +194,19 @@ class Training:
         return [j for j in project.runs() if project.adapter(j.id) is not None]
 
     def _speed(self, project: Project) -> tuple[float, str]:
+        """Tokens a second, and what that rests on; 0 where nothing is known."""
+        now = project.choices().model
         for job in project.runs():
             seconds, tokens = job.result.get("seconds"), job.result.get("tokens")
-            if seconds and tokens:
+            if not seconds or not tokens:
+                continue
+            before = project.sheet(job.id).model
+            if before == now:
                 return tokens / seconds, "from the last training on this computer"
+            sizes = {m.id: m.size for m in self.models()}
+            if sizes.get(before) and sizes.get(now):
+                scaled = tokens / seconds * sizes[before] / sizes[now]
+                return scaled, "a rough guess from the last training here, with a model of another size"
         return 0.0, "known after the first five steps"
 
     def _check_disk(self, project: Project) -> None:

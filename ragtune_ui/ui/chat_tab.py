@@ -169,8 +169,8 @@ def model_words(studio: Any, project: Any, run: str) -> tuple[str, str]:
     usable = [j.id for j in studio.training.usable(project)]
     chosen = run if run in usable else next(iter(usable), "")
     model = project.sheet(chosen).model if chosen else project.choices().model
-    base = "Built-in reader" if model == "built-in" else model.rstrip("/").rsplit("/", 1)[-1]
-    return base, trained.name(chosen) if chosen else ""
+    small = ", small: for trying things out" if model == "built-in" else ""
+    return trained.model_name(model) + small, trained.name(chosen) if chosen else ""
 
 
 def panes(

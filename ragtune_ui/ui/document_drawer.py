@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 PART = 20_000  # characters of a text without pages that are shown at once
 LISTED = 8  # passages, questions or pages that a list names before it says how many more there are
+_SELECT = (
+    "background: var(--surface); color: var(--text); border: 1px solid var(--border-strong); border-radius: 8px; "
+    "padding: 5px 10px; font: inherit; width: auto"
+)
 HEIGHT = "height: 70vh; min-height: 420px; overflow: auto"
 
 # Parts of a text ------------------------------------------------------------------------------
@@ -177,7 +181,7 @@ def _turns(document: Document, at: int, number: int, paged: bool) -> Html:
     # Of thousands, those around and every hundredth.
     listed = [n for n in range(number) if number <= 400 or abs(n - at) < 50 or n % 100 == 99 or n in (0, number - 1)]
     options = [tag("option", f"{word} {n + 1}", value=f"{document.id} {n}", selected=n == at) for n in listed]
-    pick = tag("select", *options, data_do="open", aria_label=f"Go to a {word.lower()}")
+    pick = tag("select", *options, data_do="open", aria_label=f"Go to a {word.lower()}", style=_SELECT)
     of = tag("span", f"of {number:,}", cls="sub")
     return tag("div", back, pick, of, on, cls="actions", style="align-items: center; margin-bottom: 8px")
 
@@ -220,8 +224,8 @@ def _version(impact: Impact) -> Html:
         said.append(tag("p", f"{models} learned from the old version ({', '.join(impact.runs)}): train again to have "
                              "the new one learned.", cls="sub"))  # fmt: skip
     folds = [
-        _fold("Passages that change or go", [readable(c.text) for c in impact.gone]),
-        _fold("Passages that are new", [readable(c.text) for c in impact.fresh]),
+        _fold("Passages that change or go", [readable(c.text).replace("\n", " · ") for c in impact.gone]),
+        _fold("Passages that are new", [readable(c.text).replace("\n", " · ") for c in impact.fresh]),
         _fold("Questions to check again", [q.question for q in impact.lost]),
     ]
     head = cards.section(f"New version of {impact.name}", "Nothing has changed yet.")

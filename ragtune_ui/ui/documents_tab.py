@@ -71,7 +71,7 @@ def unindexed(rows: Sequence[DocumentRow], busy: bool) -> Html:
 
 
 # Two buttons stand side by side where the window is wide enough, else one under the other.
-_ROOM = "min-width: calc((100vw - 1024px) * 0.46)"
+_ROOM = "min-width: calc((100vw - 1024px) * 0.52)"
 _KIND: dict[str, cards.Kind] = {"ready": "ok", "unreadable": "error", "too large": "error", "unsupported": "error"}
 
 
@@ -92,7 +92,7 @@ def _row(row: DocumentRow) -> list[object]:
     said = cards.join([tag("p", f"{document.words:,} words", cls="sub") if document.ready else "", said])
     pill = cards.pill(_KIND.get(document.status, "warn"), row.status)
     # Cells may break anywhere, for long file names; buttons may not, and the sentence needs room.
-    what = tag("div", name, said, style="min-width: 140px")
+    what = tag("div", name, said, style="min-width: 104px")
     buttons = (tag("span", b, style="white-space: nowrap") for b in ([hold, out] if document.ready else [out]))
     return [what, *figures, pill, tag("div", *buttons, cls="actions", style=f"margin-top: 0; {_ROOM}")]
 

@@ -17,16 +17,26 @@ from ragtune_ui.ui.page import Page
 # SHOWS ---------------------------------------------------------------------------------------
 
 
-def model_card(model: ModelChoice, chosen: bool, network: bool, free: int) -> Html:
-    """One model: what it is good for, size, licence, memory, and whether its files are here."""
-    short = model.memory - free
+def time_beside(size: int, reader: int) -> str:
+    """How long a model trains beside the built-in reader, from their sizes in bytes; "" where one is not known."""
+    times = size / reader if size and reader else 0
+    return "" if times < 1.5 else f"about {times:.0f} times as long as the built-in reader"
+
+
+def model_card(model: ModelChoice, chosen: bool, network: bool, free: int, reader: int = 0) -> Html:
+    """One model: what it is good for, what it costs (download, memory, time), licence, and whether it is here.
+
+    ``free`` is the memory, ``reader`` the built-in model's size, both in bytes.
+    """
+    short, longer = model.memory - free, time_beside(model.size, reader)
     fits = (
         cards.pill("ok", "fits") if short <= 0 else cards.pill("warn", f"needs {cards.size_words(short)} more memory")
     )
     here = cards.pill("ok", "on this computer") if model.here else cards.pill("quiet", "needs download")
     rows = [
-        ("Size", cards.size_words(model.size)),
+        ("Size" if model.here else "Download", cards.size_words(model.size)),
         ("Memory to train", f"about {cards.size_words(model.memory)}"),
+        *([("Time to train", longer)] if longer else []),
         ("Licence", model.licence),
         ("Longest text", f"{model.positions:,} word pieces"),
     ]
@@ -57,9 +67,10 @@ def model_cards(models: Sequence[ModelChoice], chosen: str, network: bool, free:
     """The models in three groups: built in, added folders, and those to download (folded)."""
     near = [m for m in models if m.here or m.source != "hub" or m.id == chosen]
     far = [m for m in models if m not in near]
+    reader = next((m.size for m in models if m.source == "built-in"), 0)
 
     def group(found: Sequence[ModelChoice]) -> Html:
-        return tag("ul", *(model_card(m, m.id == chosen, network, free) for m in found), cls="cards")
+        return tag("ul", *(model_card(m, m.id == chosen, network, free, reader) for m in found), cls="cards")
 
     more = cards.folded(f"{len(far)} more models can be downloaded", group(far)) if far else ""
     return Html(group(near) + more)

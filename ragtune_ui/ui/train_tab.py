@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -308,7 +307,7 @@ def row_of(project: Any, job: Job) -> tuple[Job, str, str, str]:
     sheet = project.sheet(job.id)
     mix = next((m.mix.name for m in project.datasets() if m.id == sheet.dataset), "no longer there")
     verdict = next((v.headline for v in project.verdicts() if v.run == job.id), "")
-    model = "Built-in reader" if sheet.model == "built-in" else Path(sheet.model).name
+    model = trained.model_name(sheet.model)
     return job, model, mix, verdict
 
 

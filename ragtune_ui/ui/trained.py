@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ragtune_ui.domain.runs import Job
+from ragtune_ui.ui import cards
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.page import Page
 
@@ -16,6 +17,23 @@ def name(run: str) -> str:
     """A run's id as people say it: ``Training 3``."""
     number = run.split("-")[1] if run.count("-") else run
     return f"Training {int(number)}" if number.isdigit() else run
+
+
+def model_name(model: str) -> str:
+    """A base model's id as people say it."""
+    return "Built-in reader" if model == "built-in" else model.rstrip("/").rsplit("/", 1)[-1]
+
+
+def small_model(model: str) -> Html:
+    """What the built-in reader is, with the way to a larger model; nothing for any other."""
+    if model != "built-in":
+        return Html("")
+    return cards.note(
+        "info",
+        "This is the built-in reader: small, for trying things out.",
+        "For real work choose a larger model. Train shows what each costs: download, memory and time.",
+        actions=[("Choose a larger model", "train")],
+    )
 
 
 def words(job: Job) -> str:

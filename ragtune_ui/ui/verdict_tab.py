@@ -149,8 +149,8 @@ def basis(verdict: Verdict) -> str:
     return f"{trained.name(verdict.run)}, {verdict.n:,} held-back questions, measured {when} UTC in {took}."
 
 
-def whole(verdict: Verdict) -> Html:
-    """The verdict from the sentence down to the last figure."""
+def whole(verdict: Verdict, model: str = "") -> Html:
+    """The verdict from the sentence down to the last figure; ``model`` is the base model it is about."""
     about = tag("p", basis(verdict), cls="sub")
     said = [tag("p", note, cls="sub") for note in verdict.notes]
     return tag(
@@ -158,6 +158,7 @@ def whole(verdict: Verdict) -> Html:
         banner(verdict),
         about,
         *said,
+        trained.small_model(model),
         plot(verdict),
         checks(verdict),
         misses(verdict),
@@ -285,7 +286,7 @@ def look(studio: Any, project: Any, run: str) -> list[Any]:
     job = next((j for j in project.jobs() if j.what == "verdict"), None)
     reason = why_not(bool(usable), len(questions), studio.jobs.holder())
     if verdict is not None:
-        body = whole(verdict)
+        body = whole(verdict, project.sheet(chosen).model)
     elif not usable:
         body = cards.empty(
             "There is no trained model to measure yet",

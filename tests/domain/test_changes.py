@@ -50,7 +50,7 @@ def test_an_impact_counts_what_stays_and_what_goes() -> None:
     assert impact.kept == 1
     assert [c.text for c in impact.gone] == ["same", "gone"] and [c.text for c in impact.fresh] == ["fresh", "fresh"]
     assert (impact.standing, len(impact.lost), impact.judgements, impact.judgements_lost) == (1, 1, 1, 1)
-    assert impact.sentence == "2 of 3 passages change or go, 2 are new, 1 question loses its evidence, 1 keep it."
+    assert impact.sentence == "2 of 3 passages change or go, 2 are new, 1 question loses its evidence, 1 keeps it."
     bare = impact_of("d", "w", "a.md", old, old, [], [], OLD, NEW)
     assert bare.sentence == "0 of 3 passages change or go, 0 are new."
 

@@ -223,7 +223,9 @@ class Catalog:
         size, about = 7, "Small."
         return [
             ModelChoice("built-in", "Reader", "built-in", size, size, "CC0", about, 1024, True, self.problem),
-            ModelChoice("big/one", "Big", "hub", size, size, "MIT", about, 1024, False, "It does not fit in memory."),
+            ModelChoice(
+                "big/one", "Big", "hub", 2 * size, size, "MIT", about, 1024, False, "It does not fit in memory."
+            ),
         ]
 
     def folder(self, id, progress, allow_download=False) -> Path:

@@ -50,6 +50,9 @@ def test_the_estimate_comes_from_the_last_training(full: House) -> None:
     tokens = full.studio.mixing.outlook(full.project, full.project.choices().mix).tokens
     assert after.seconds == pytest.approx(tokens * PLAN.rounds / 200)  # 800 word pieces in 4 s
     assert "last training" in after.basis
+    full.project.choose(model="big/one")  # twice the size: half the speed, and said to be a guess
+    big = full.studio.training.readiness(full.project, PLAN)
+    assert big.seconds == pytest.approx(2 * after.seconds) and "rough guess" in big.basis
 
 
 @pytest.mark.parametrize("order", ["mixed", "dap first"])

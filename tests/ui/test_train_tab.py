@@ -95,6 +95,13 @@ def test_models_say_where_they_are_and_what_they_need() -> None:
     assert 'data-do="choose"' in model_choice.model_card(READER, False, False, 10**10)
 
 
+def test_a_larger_model_says_what_it_costs() -> None:
+    far = model_choice.model_card(replace(HUB, size=10 * READER.size), False, True, 10**10, READER.size)
+    assert "Download" in far and "about 10 times as long as the built-in reader" in far
+    assert "Time to train" not in model_choice.model_card(READER, True, True, 10**10, READER.size)
+    assert model_choice.time_beside(0, READER.size) == model_choice.time_beside(READER.size, 0) == ""
+
+
 def test_history_names_state_verdict_and_the_way_on() -> None:
     jobs = [
         (RUNNING, "Built-in reader", "Balanced", ""),

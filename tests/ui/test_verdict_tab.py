@@ -30,6 +30,12 @@ VERDICT = Verdict(
 )
 
 
+def test_the_built_in_reader_is_called_what_it_is() -> None:
+    shown = verdict_tab.whole(VERDICT, "built-in")
+    assert "small, for trying things out" in shown and 'data-go="train"' in shown
+    assert "trying things out" not in verdict_tab.whole(VERDICT, "owner/name")
+
+
 @pytest.mark.parametrize(
     ("decision", "kind"),
     [("use", "ok"), ("careful", "warn"), ("no difference", "warn"), ("do not use", "error"), ("not enough", "info")],
