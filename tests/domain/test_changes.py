@@ -25,6 +25,7 @@ def test_words_are_followed_to_the_place_with_the_same_surroundings() -> None:
     assert moved(OLD, NEW, OLD.index("It starts"), len(OLD)) is None
     assert moved(OLD, NEW, 3, 3) is None and moved("", NEW, 0, 0, "New  words.") is not None
     assert moved("a b", "x a\nb", 0, 3) == (2, 5)
+    assert moved(OLD, NEW, 0, 5) == (NEW.index("# Red"), NEW.index("# Red") + 5)
 
 
 def test_questions_and_judgements_are_carried_or_flagged() -> None:

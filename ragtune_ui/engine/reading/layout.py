@@ -54,14 +54,19 @@ def _rounded(size: float) -> float:
 # Headers and footers.
 
 
-def running(pages: Sequence[Sequence[Line]], style: Style) -> dict[str, int]:
-    """Shapes of header and footer lines that many pages repeat, digits aside, and on how many pages each stands."""
-    if len(pages) < 3:
-        return {}
+def running(margins: Sequence[Sequence[Line]]) -> dict[str, int]:
+    """Shapes of header and footer lines that many pages repeat, digits aside, and on how many pages each stands.
+    ``margins`` are the ``margin`` lines of each page."""
     seen: Counter[str] = Counter()
-    for lines in pages:
-        seen.update({shape(line.text) for line in edges(lines) if _may_run(line, lines, style)})
-    return {s: times for s, times in seen.items() if times >= max(3, 0.3 * len(pages)) and s}
+    for lines in margins:
+        seen.update({shape(line.text) for line in lines})
+    least = max(3, 0.3 * len(margins))
+    return {said: times for said, times in seen.items() if times >= least and said}
+
+
+def margin(lines: Sequence[Line], style: Style) -> list[Line]:
+    """The lines of a page that may be its header or footer."""
+    return [line for line in edges(lines) if _may_run(line, lines, style)]
 
 
 def _may_run(line: Line, lines: Sequence[Line], style: Style) -> bool:
@@ -99,9 +104,9 @@ def _apart(lines: Sequence[Line]) -> list[Line]:
     return list(lines)
 
 
-def without(lines: Sequence[Line], repeated: dict[str, int], style: Style) -> list[Line]:
+def without(lines: Sequence[Line], margin: Sequence[Line], repeated: dict[str, int]) -> list[Line]:
     """The lines of a page without its headers and footers. A page that says nothing else keeps them."""
-    gone = {id(line) for line in edges(lines) if shape(line.text) in repeated and _may_run(line, lines, style)}
+    gone = {id(line) for line in margin if shape(line.text) in repeated}
     kept = [line for line in lines if id(line) not in gone]
     return kept if kept or not gone else list(lines)
 
@@ -284,7 +289,7 @@ def _parts(current: list[Line], line: Line, style: Style, step: float, right: fl
 
 def _level(line: Line, style: Style) -> int:
     """The heading level that a line's size says; 0 for running text."""
-    if len(line.text) > HEADING_CHARACTERS:
+    if line.size < LARGER * style.body - 0.25 or len(line.text) > HEADING_CHARACTERS:
         return 0
     return style.levels.get(_rounded(line.size), 0)
 

@@ -11,7 +11,16 @@ from typing import Any
 import pypdfium2_raw as raw
 
 from ragtune_ui.engine.reading.found import SCANT, Found, Problem, Sheet, damaged, locked, pictures_said, scanned
-from ragtune_ui.engine.reading.layout import hyphenated, in_order, markdown_of, running, shape, style_of, without
+from ragtune_ui.engine.reading.layout import (
+    hyphenated,
+    in_order,
+    margin,
+    markdown_of,
+    running,
+    shape,
+    style_of,
+    without,
+)
 from ragtune_ui.engine.reading.lines import Line, PageReader
 
 AT_ONCE = 1_000  # pages whose lines are in memory together; headers are looked for among them
@@ -64,12 +73,13 @@ def _read_part(document: Any, numbers: range, keep_repeated: bool, found: Found)
     every = [lines for lines, _, _ in pages]
     style = style_of(every)
     joins = hyphenated(every)
-    repeated = running(every, style)
+    margins = [margin(lines, style) for lines in every]
+    repeated = running(margins)
     for line_shape, times in repeated.items():
-        said = next((a.text for lines in every for a in lines if shape(a.text) == line_shape), line_shape)
+        said = next(a.text for lines in margins for a in lines if shape(a.text) == line_shape)
         found.repeated[said] = found.repeated.get(said, 0) + times
-    for lines, tables, pictured in pages:
-        runs, columns = in_order(lines if keep_repeated else without(lines, repeated, style))
+    for (lines, tables, pictured), edge in zip(pages, margins, strict=True):
+        runs, columns = in_order(lines if keep_repeated else without(lines, edge, repeated))
         text = markdown_of(runs, style, joins)
         scant = len("".join(text.split())) < SCANT
         found.sheets.append(Sheet(text, columns, tables, "picture" if scant and pictured else ""))
