@@ -1,10 +1,13 @@
-"""The Passages page as a person uses it: find, preview, mend, find it again here and in the chat, take it back."""
+"""The reading desk as a person uses it: files of many kinds in, the awkward ones named; find, preview, mend a passage,
+find it again here and in the chat, take it back."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from tests.engine.makers import pptx, xlsx
+from tests.engine.test_awkward import PARAGRAPH, lined, locked, scan, word
 from tests.ui.test_journey import MINUTE, Program, go, page, program, pytestmark  # noqa: F401
 
 RULES = """# Wind
@@ -15,6 +18,17 @@ Lifting stops when the wind reaches 14 m/s at the mast head. The foreman decides
 
 Grease the slewing ring every 250 hours and write it into the green book of the crane.
 """
+FILES = {
+    "crane.md": RULES.encode(),
+    "copy of crane.md": RULES.encode(),
+    "rota.csv": b"Day;Guard\nMonday;Ada Strake\nTuesday;Ivo Pell\n",
+    "stock.xlsx": xlsx({"Stock": [["Part", "Bin"], ["GA-3", 14]]}),
+    "plan.pptx": pptx([("Haul-out", ["The hull is painted every spring."], "Ask the mate.")]),
+    "notes.docx": word(PARAGRAPH),
+    "manual.pdf": lined("The winch of the ferry carries 690 volts and stands below the wheelhouse."),
+    "scan.pdf": scan(),
+    "locked.pdf": locked(),
+}
 ASKED = "At what wind must lifting stop?"
 
 
@@ -28,13 +42,20 @@ def find(page: Any, words: str) -> None:  # noqa: F811
 def test_a_mended_passage_is_found_again_here_and_in_the_chat(
     page: Any, program: Program, tmp_path: Path  # noqa: F811
 ) -> None:  # fmt: skip
-    (tmp_path / "crane.md").write_text(RULES)
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
     page.locator("#home-name textarea:visible, #home-name input:visible").first.fill("Crane")
     page.locator("#home-create").click()
     go(page, "Documents")
-    page.fill("#docs-folder textarea, #docs-folder input", str(tmp_path))
-    page.click("#docs-folder-add")
+    page.set_input_files("#docs-upload input[type=file]", [str(tmp_path / name) for name in FILES])
     page.locator("#rail", has_text="finished").wait_for(timeout=3 * MINUTE)
+    for name, said in (("scan.pdf", "picture"), ("locked.pdf", "password")):
+        row = page.locator("#docs-table tr", has_text=name)
+        row.wait_for()
+        assert said in row.inner_text().lower()
+    page.locator("#page-docs", has_text="already here").wait_for()
+    ready = page.locator("#docs-table tr", has_text="ready")
+    assert ready.count() == 6, page.inner_text("#docs-table")
     go(page, "Passages")
     find(page, "14 m/s")
     page.locator("#find-results .hit").first.get_by_role("button", name="This answers it").click()
