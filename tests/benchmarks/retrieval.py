@@ -71,6 +71,9 @@ class Bench:
     """The corpus and what several parts share."""
 
     def __init__(self, data: Path, work: Path, chroma: str) -> None:
+        import torch
+
+        torch.set_num_threads(1)  # a second thread that waits for a busy core would cost more than it does
         self.data, self.work, self.chroma = data, work, chroma
         work.mkdir(parents=True, exist_ok=True)
         with gzip.open(data / "reading" / "squad-1.1-dev.jsonl.gz", "rt", encoding="utf-8") as f:
@@ -127,13 +130,11 @@ def quality(b: Bench) -> dict[str, Any]:
 
 def embed(b: Bench) -> dict[str, Any]:
     """Ours against the library's plain call, interleaved, on the same texts."""
-    import torch
     from sentence_transformers import SentenceTransformer
 
     folder = built_in_folder()
     if folder is None:
         return {"embed_vs_st": None}
-    torch.set_num_threads(1)
     plain = SentenceTransformer(str(folder), device="cpu", trust_remote_code=False, local_files_only=True)
     texts = [worded(c) for c in random.Random(7).sample(b.chunks, 192)]
     b.embedder.embed(texts[:8]), plain.encode(texts[:8])
