@@ -41,33 +41,45 @@ class Shelf:
         self.place = str(place)
         self.far = "://" in self.place and not self.place.startswith("file://")
         self._options = {**(PATIENCE if self.far else {}), **(options or {})}
-        self._looked = (0.0, None)
+        self._looked: tuple[float, Any] = (0.0, None)  # when (far) or at which last write (near), and what was there
 
     def open(self) -> Any:
-        """The table as it is now; None where there is none or it is torn.
+        """The table as it is now; None where there is none or it is torn. Opened anew after a write only.
 
         Raises:
             PassageError: the object storage does not answer.
         """
-        if not self.far and not (self._folder / f"{TABLE}.lance").is_dir():
-            return None
-        if self.far and time.monotonic() - self._looked[0] < LOOK:
-            return self._looked[1]
+        if self.far:
+            if time.monotonic() - self._looked[0] < LOOK:
+                return self._looked[1]
+            stamp = 0.0
+        else:
+            stamp = self._written()
+            if not stamp:
+                return None
+            if self._looked[1] is not None and self._looked[0] == stamp:
+                return self._looked[1]
         try:
             table = self._connect().open_table(TABLE)
         except Trouble as error:
             if self.far and "was not found" not in str(error):
                 raise self._unreachable(error) from None
             table = None
-        self._looked = (time.monotonic(), table)
+        self._looked = (stamp or time.monotonic(), table)
         return table
+
+    def _written(self) -> float:
+        """When the table in the folder was last written, in nanoseconds; 0 where there is none."""
+        try:
+            return (self._folder / f"{TABLE}.lance" / "_versions").stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def state(self, table: Any) -> tuple[Any, ...]:
         """What changes with every write; a table built anew counts its versions from 1 again."""
         try:
             marks = table.schema.metadata or {}
-            written = 0 if self.far else (self._folder / f"{TABLE}.lance" / "_versions").stat().st_mtime_ns
-            return (table.version, marks.get(_MADE, b""), written)
+            return (table.version, marks.get(_MADE, b""), 0 if self.far else self._written())
         except (*Trouble, AttributeError):
             return ()
 
