@@ -163,7 +163,7 @@ def sample(seeds: Sequence[int], model: Path | None) -> dict[str, Any]:
         run = studio.training.launch(project, studio.mixing.current(project), plan)
         studio.jobs.wait(project, run, lambda job: None)
         seconds = time.monotonic() - began
-        job = studio.jobs.wait(project, studio.verdicts.start(project, run), lambda job: None)
+        job = studio.jobs.wait(project, studio.verdicts.measure(project, run), lambda job: None)
         verdict = next(v for v in project.verdicts() if v.run == run)
         difference, tuned = verdict.difference, verdict.cells["tuned_rag"]
         rows.append(

@@ -41,7 +41,7 @@ DECAY_SHARE = 0.3  # of the planned minutes: linear to zero (warm-up, stable, de
 POOL = 256  # sequences sorted by length together
 PASSAGE_LOSS_SHARE, PASSAGE_LOSS_EARLY = 0.02, 0.06  # of the passages' tokens are learned, too
 ASK_SHARE, PLAIN_SHARE, PLAIN_TOKENS = 0.1, 0.06, 400
-SENTENCES_UNTIL, SEVERAL_FROM = 20_000, 45_000  # sequences; see Reading
+SENTENCES_UNTIL, SEVERAL_FROM = 20_000, 34_000  # sequences; see Reading
 USER, ASSISTANT, BOS, EOS = "<user>", "<assistant>", "[CLS]", "[SEP]"
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}"
