@@ -235,7 +235,8 @@ model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dty
 _FORM = {
     "before and after": "`Question: ...`, the passages as `[number] title: text`,\nnumbered from 1, and "
     "`Question: ...` once more, all parted by empty lines",
-    "after": "the passages as `[number] title: text`,\nnumbered from 1 and parted by empty lines, and last `Question: ...`",
+    "after": "the passages as `[number] title: text`,\nnumbered from 1 and parted by empty lines, and last "
+    "`Question: ...`",
 }
 _CARD = """# A model tuned to read documents
 
