@@ -102,7 +102,7 @@ class ModelCatalog:
             title="Built-in reader",
             source="built-in",
             licence="Apache-2.0",
-            about="Came with RAGTune: small, for trying things out. English, trains quickly without a GPU, often wrong.",
+            about="Came with RAGTune: small, for trying things out. English, quick to train, often wrong.",
             here=not problem,
             problem=problem,
         )
