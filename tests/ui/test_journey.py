@@ -212,9 +212,8 @@ def test_both_answers_stream_over_the_same_passages(page: Any) -> None:
     page.locator("#chat-q textarea").fill("Which tug takes the ferry to the slipway?")
     page.locator("#chat-send").click()
     for pane in ("#chat-base", "#chat-tuned"):
-        page.wait_for_function(
-            "p => document.querySelector(p)?.innerText.trim().length > 10", arg=pane, timeout=2 * MINUTE
-        )
+        page.locator(f"{pane} .bubble.model").first.wait_for(timeout=2 * MINUTE)
+        page.wait_for_function("p => document.querySelector(p).innerText.includes('words/s')", arg=pane, timeout=MINUTE)
     assert page.locator("#chat-src").inner_text().count("[1]") == 1
 
 
