@@ -10,6 +10,7 @@ from typing import Literal
 from ragtune_ui.domain.errors import RagtuneError
 from ragtune_ui.domain.examples import Example
 from ragtune_ui.domain.passages import Chunk, Passage, marks, readable
+from ragtune_ui.domain.runs import Job, time_words
 
 Kind = Literal["ok", "warn", "error", "info", "quiet", "run"]
 Action = tuple[str, str]  # what the button says, the key of the page it opens
@@ -96,6 +97,13 @@ def bar(share: float, label: str, cls: str = "") -> Html:
     percent = round(100 * min(1.0, max(0.0, share)))
     return tag("div", tag("span", style=f"width:{percent}%"), cls=f"bar {cls}".strip(), role="progressbar",
                aria_valuenow=percent, aria_valuemin=0, aria_valuemax=100, aria_label=label)  # fmt: skip
+
+
+def going_on(job: Job) -> tuple[Html, Html]:
+    """What work in the background does and how long still, and the button that stops it."""
+    left = time_words(job.left) if job.left is not None else "time left not known yet"
+    stop = button("Stop", do="stop", id=job.id, kind="small danger", label=f"Stop: {job.title}")
+    return tag("p", f"{job.note or 'Starting'} · {left}", cls="sub"), stop
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], caption: str, empty: str = "",

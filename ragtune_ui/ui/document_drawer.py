@@ -64,7 +64,7 @@ def report(findings: Findings) -> Html:
         _pages(document, "Garbled", found.numbers("garbled"), "warn"),
         _pages(document, "Empty", found.numbers("empty") if document.pages > 1 else [], "quiet"),
     ]
-    return cards.join([_figures(rows), *looks, _repeated(findings), _alike(findings)])
+    return tag("div", _figures(rows), *looks, _repeated(findings), _alike(findings), cls="stack")
 
 
 def _figures(rows: Sequence[tuple[str, str]]) -> Html:

@@ -14,7 +14,7 @@ import gradio as gr
 
 from ragtune_ui.domain.documents import READABLE, Document, kind_of
 from ragtune_ui.domain.errors import DocumentError, RagtuneError
-from ragtune_ui.domain.runs import Job, time_words
+from ragtune_ui.domain.runs import Job
 from ragtune_ui.ui import cards, document_drawer
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.page import Page
@@ -48,9 +48,7 @@ def working(job: Job | None) -> Html:
     if job is None:
         return Html("")
     if not job.ended:
-        left = time_words(job.left) if job.left is not None else "time left not known yet"
-        stop = cards.button("Stop", do="stop", id=job.id, kind="small danger", label=f"Stop: {job.title}")
-        said = tag("p", f"{job.note or 'Starting'} · {left}", cls="sub")
+        said, stop = cards.going_on(job)
         return tag("div", tag("div", tag("h2", job.title), stop, cls="split"), cards.bar(job.share, job.title), said,
                    cls="card", aria_live="off")  # fmt: skip
     if job.state == "finished":

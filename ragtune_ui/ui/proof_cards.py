@@ -47,7 +47,7 @@ def outcome(tested: Tested | None, stale: str, questions: int) -> Html:
     ]
     old = cards.note("warn", stale, "Test the search again.") if stale else ""
     basis = f"{tested.questions:,} questions. The range holds the true figure in 95 of 100 such tests."
-    return Html(old + cards.tiles(rows) + cards.tiles(field) + tag("p", basis, cls="caption"))
+    return tag("div", old, cards.tiles(rows), cards.tiles(field), tag("p", basis, cls="caption"), cls="stack")
 
 
 def share(value: Interval) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ragtune_ui.domain.runs import Job, time_words
+from ragtune_ui.domain.runs import Job
 from ragtune_ui.studio.advisor import FEWEST
 from ragtune_ui.ui import cards, charts
 from ragtune_ui.ui.cards import Html, tag
@@ -30,9 +30,7 @@ def working(job: Job | None) -> Html:
     if job is None:
         return Html("")
     if not job.ended:
-        left = time_words(job.left) if job.left is not None else "time left not known yet"
-        stop = cards.button("Stop", do="stop", id=job.id, kind="small danger", label=f"Stop: {job.title}")
-        said = tag("p", f"{job.note or 'Starting'} · {left}", cls="sub")
+        said, stop = cards.going_on(job)
         return Html(tag("div", said, stop, cls="split") + cards.bar(job.share, job.title))
     if job.state == "failed":
         return cards.note("error", job.problem, job.remedy, job.details)
