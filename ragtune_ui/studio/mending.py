@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.errors import PassageError
 from ragtune_ui.domain.mends import Mend, MendKind, of_document, patches
-from ragtune_ui.domain.passages import Chunk, overlaps
+from ragtune_ui.domain.passages import Chunk, overlaps, place_of
 from ragtune_ui.store import files
 from ragtune_ui.store.projects import Project, now
 
@@ -53,7 +53,7 @@ class Mending:
         rows = []
         for mend in self.all(project):
             home = next((d for d in documents if mend in of_document([mend], d)), None)
-            place = f"{mend.name} · page {home.page_at(mend.start)}" if home else f"{mend.name} (removed)"
+            place = place_of(home, mend.start) if home else f"{mend.name} (removed)"
             rows.append(Mended(mend, place, home is None or mend.id in lost))
         return rows[::-1]
 
