@@ -27,7 +27,7 @@ from ragtune_ui.ui import guard
 
 def engines(settings: Settings) -> Engines:
     """Which doer fills which port. Their libraries load when a desk first needs one."""
-    from ragtune_ui.engine import catalog, exporter, reader, searching, speaker, writer
+    from ragtune_ui.engine import catalog, endpoint, exporter, reader, searching, speaker, writer
 
     search = searching.Searching(settings)
     return Engines(
@@ -37,6 +37,7 @@ def engines(settings: Settings) -> Engines:
         writer=writer.QuestionWriter,
         catalog=lambda: catalog.ModelCatalog(settings, folders=lambda: Home(settings.home).model_folders()),
         speaker=speaker.ModelSpeaker,
+        server=lambda place: endpoint.EndpointSpeaker(place, settings.endpoint_key, settings.network),
         worker=lambda run: python_module("ragtune_ui.worker", str(run)),
         exporter=exporter.ModelExporter,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -18,6 +18,7 @@ class Settings:
     embedder: str = "built-in"  # or a sentence-transformers folder or hub id
     index: str = ""  # where indexes lie instead of the projects' folders, such as s3://bucket/ragtune
     index_options: str = ""  # JSON of what that store needs (LanceDB's storage_options)
+    endpoint_key: str = field(default="", repr=False)  # of a model server that writes questions
     file_limit: int = 200 * 1024 * 1024  # bytes of one uploaded file
 
     @classmethod
@@ -32,5 +33,6 @@ class Settings:
             embedder=environ.get("RAGTUNE_EMBEDDER") or "built-in",
             index=environ.get("RAGTUNE_INDEX") or "",
             index_options=environ.get("RAGTUNE_INDEX_OPTIONS") or "",
+            endpoint_key=environ.get("RAGTUNE_ENDPOINT_KEY") or "",
             network=environ.get("RAGTUNE_NETWORK", "").lower() in ("1", "on", "true", "yes"),
         )

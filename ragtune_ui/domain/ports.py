@@ -11,6 +11,7 @@ import numpy as np
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.documents import Document, Parsed, Unpacked
+from ragtune_ui.domain.endpoints import Endpoint
 from ragtune_ui.domain.examples import Message
 from ragtune_ui.domain.passages import Chunk, ChunkSettings, Passage, SearchSettings, Updated
 from ragtune_ui.domain.questions import Question
@@ -83,7 +84,7 @@ class Searcher(Protocol):
 class Writer(Protocol):
     def write(
         self, document: Document, text: str, chunks: Sequence[Chunk], asked: Sequence[Question] = (),
-        speaker: Speaker | None = None, wanted: int = 0, progress: Progress | None = None,
+        speaker: Answers | None = None, wanted: int = 0, progress: Progress | None = None,
     ) -> Iterator[Question]:  # fmt: skip
         """Proposed questions with evidence from one document, best first within it.
 
@@ -134,7 +135,24 @@ class Reply:
     done: bool
 
 
-class Speaker(Protocol):
+class Answers(Protocol):
+    """A model that answers prompts."""
+
+    def answer(self, prompts: Sequence[Sequence[Message]], side: str, limit: int, progress: Progress) -> list[str]:
+        """Greedy answers to many prompts by one side ("base" or "tuned"), in order."""
+
+    def close(self) -> None:
+        """Give the memory back."""
+
+
+class Server(Answers, Protocol):
+    """A model on a server; it has one side."""
+
+    def models(self) -> list[str]:
+        """Names of the models the server has. Raises QuestionError."""
+
+
+class Speaker(Answers, Protocol):
     """One loaded base model, with at most one adapter beside it."""
 
     def stream(
@@ -142,14 +160,8 @@ class Speaker(Protocol):
     ) -> Iterator[Reply]:
         """Greedy answers of the named sides to the same prompt, in step, as they grow."""
 
-    def answer(self, prompts: Sequence[Sequence[Message]], side: str, limit: int, progress: Progress) -> list[str]:
-        """Greedy answers to many prompts by one side ("base" or "tuned"), in order."""
-
     def fits(self, messages: Sequence[Message], room: int) -> bool:
         """True where the prompt leaves ``room`` tokens for the answer within the model's positions."""
-
-    def close(self) -> None:
-        """Give the memory back."""
 
 
 class Exporter(Protocol):
@@ -171,5 +183,6 @@ class Engines:
     writer: Callable[[], Writer]
     catalog: Callable[[], Catalog]
     speaker: Callable[[Path, Path | None], Speaker]  # model folder, adapter folder
+    server: Callable[[Endpoint], Server]  # raises QuestionError where it may not be asked
     worker: Callable[[Path], list[str]]  # run folder -> command line of the process that trains it
     exporter: Callable[[], Exporter]

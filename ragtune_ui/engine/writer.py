@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.passages import Chunk, covering
-from ragtune_ui.domain.ports import Progress, Speaker
+from ragtune_ui.domain.ports import Answers, Progress
 from ragtune_ui.domain.questions import Question, question_id
 from ragtune_ui.engine.writing import model
 from ragtune_ui.engine.writing.filters import sound
@@ -38,7 +38,7 @@ class QuestionWriter:
 
     def write(
         self, document: Document, text: str, chunks: Sequence[Chunk], asked: Sequence[Question] = (),
-        speaker: Speaker | None = None, wanted: int = 0, progress: Progress | None = None,
+        speaker: Answers | None = None, wanted: int = 0, progress: Progress | None = None,
     ) -> Iterator[Question]:  # fmt: skip
         """Proposed questions, best first; evidence is ``text[start:end]`` and the answer stands in it."""
         known = {q.id for q in asked}

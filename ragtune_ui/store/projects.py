@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ragtune_ui.domain.contract import Contract
+from ragtune_ui.domain.endpoints import Endpoint
 from ragtune_ui.domain.errors import Busy, ProjectError, RagtuneError
 from ragtune_ui.domain.examples import Example
 from ragtune_ui.domain.mixes import Dataset, DatasetMix
@@ -49,6 +50,7 @@ class Choices:
     model: str = "built-in"
     embedder: str = ""  # the search model that the index was made with; "" is the one of the settings
     folders: tuple[str, ...] = ()  # model folders that were added
+    endpoint: Endpoint = field(default_factory=Endpoint)  # the model server that writes questions, if one does
 
 
 @dataclass(frozen=True)

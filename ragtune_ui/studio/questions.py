@@ -204,8 +204,8 @@ class Questions:
         """Write proposed questions from every ready document; returns how many are new.
 
         Documents to hold back are chosen before the first question is written (science.md 5.1). Patterns
-        come first; where they give a document less than its share of ``WANTED``, the model asks. ``limit``
-        caps the number for each document; 0 is no cap.
+        come first; where they give a document less than its share of ``WANTED``, a model asks (see ``Authors``).
+        ``limit`` caps the number of new questions for each document; 0 is no cap.
         """
         self._studio.documents.ensure_held_back(project)
         writer = self._studio.writer()
@@ -219,40 +219,36 @@ class Questions:
             own = by_document.get(document.id, [])
             proposed = writer.write(document, project.text(document.id), own, project.questions())
             added += self._add(project, document, own, proposed, limit)
-        if not limit:
-            added += self._ask_model(project, documents, by_document, task)
+        added += self._ask_model(project, documents, by_document, limit, task)
         task.progress(len(documents), len(documents), "Written")
         task.result(written=added)
         return added
 
     def _ask_model(
-        self, project: Project, documents: Sequence[Document], by_document: Mapping[str, list[Chunk]], task: Task
+        self,
+        project: Project,
+        documents: Sequence[Document],
+        by_document: Mapping[str, list[Chunk]],
+        limit: int,
+        task: Task,
     ) -> int:
-        """Questions by the project's base model for documents that have less than their share."""
+        """Questions by a model for documents that have less than their share."""
         have = Counter(q.document for q in project.questions())
         passages = sum(map(len, by_document.values()))
         share = {d.id: ceil(WANTED * len(by_document.get(d.id, [])) / max(1, passages)) for d in documents}
+        share = {id: min(number, limit or number) for id, number in share.items()}
         short = [d for d in documents if have[d.id] < share[d.id]]
-        if not short:
-            return 0
-        folder, added = self._studio.model_folder(project.choices().model), 0
+        added = 0
         for done, document in enumerate(short):
             own = by_document[document.id]
 
             def progress(part: int, of: int, note: str, done: int = done, name: str = document.name) -> None:
                 task.progress(100 * done + 100 * part // max(1, of), 100 * len(short), f"Asking about {name}")
 
-            with self._studio.speakers.using(folder, None) as speaker:
+            text, wanted = project.text(document.id), share[document.id]
+            with self._studio.authors.using(project) as author:
                 written = list(
-                    self._studio.writer().write(
-                        document,
-                        project.text(document.id),
-                        own,
-                        project.questions(),
-                        speaker,
-                        share[document.id],
-                        progress,
-                    )
+                    self._studio.writer().write(document, text, own, project.questions(), author, wanted, progress)
                 )
             added += self._add(project, document, own, self._found(project, written, own))
         return added

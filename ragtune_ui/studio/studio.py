@@ -16,6 +16,7 @@ from ragtune_ui.settings import Settings
 from ragtune_ui.store.projects import Home, Project
 from ragtune_ui.studio import sample
 from ragtune_ui.studio.advisor import Advisor
+from ragtune_ui.studio.authors import Authors
 from ragtune_ui.studio.chat import Chat
 from ragtune_ui.studio.documents import Documents
 from ragtune_ui.studio.jobs import Jobs
@@ -65,6 +66,7 @@ class Studio:
         self.proving = Proving(self)
         self.mending = Mending(self)
         self.advisor = Advisor(self)
+        self.authors = Authors(self)
         self.questions = Questions(self)
         self.mixing = Mixing(self)
         self.training = Training(self)

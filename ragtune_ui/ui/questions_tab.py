@@ -14,7 +14,7 @@ from ragtune_ui.domain.passages import readable
 from ragtune_ui.domain.questions import COLUMNS, Question
 from ragtune_ui.domain.runs import Job, time_words
 from ragtune_ui.studio.questions import PAGE
-from ragtune_ui.ui import cards
+from ragtune_ui.ui import author_panel, cards
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.page import Page
 
@@ -379,6 +379,7 @@ def build(page: Page) -> None:
                 down = gr.Button("↓ Next", elem_id="q-down", elem_classes="key-down", min_width=70, **SMALL)
     with gr.Accordion("Write questions from the documents", open=False, elem_classes="card", elem_id="ask-writing"):
         page.html(tag("p", "From the sentences of your documents; none that stands here already.", cls="sub"))
+        author_panel.build(page)
         limit = gr.Number(20, label="At most, for each document", info="0 means no limit.", minimum=0, precision=0,
                           elem_id="ask-limit", interactive=True)  # fmt: skip
         new = gr.Button("Write questions", elem_id="ask-write", interactive=True)

@@ -20,7 +20,8 @@ import pytest
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.documents import Page, Parsed, Repeated, Unpacked
-from ragtune_ui.domain.errors import DocumentError, ModelError
+from ragtune_ui.domain.endpoints import Endpoint
+from ragtune_ui.domain.errors import DocumentError, ModelError, QuestionError
 from ragtune_ui.domain.passages import Chunk, Passage, Updated, find_span, marks
 from ragtune_ui.domain.plans import RunSheet, TrainingPlan
 from ragtune_ui.domain.ports import Engines, ModelChoice, Reply
@@ -204,6 +205,19 @@ class Speaker:
         self.closed = True
 
 
+class Server(Speaker):
+    """A model server with two models; it is away while ``fakes.away``."""
+
+    def __init__(self, place: Endpoint, fakes: Fakes) -> None:
+        super().__init__(Path(place.url), None, fakes)
+        self.place = place
+
+    def models(self) -> list[str]:
+        if self.fakes.away:
+            raise QuestionError(f"No model server answers at {self.place.url}.", "Start it and try again.")
+        return ["big", "small"]
+
+
 class Exporter:
     def export(self, run, model, to, contract, parts, checks, progress):
         for part in parts:
@@ -302,6 +316,7 @@ class Fakes:
         self.script.write_text(WORKER)
         self.mode = "train"
         self.positions = 4096
+        self.away = False  # the model server
         self.updates = 0
         self.searches: list[list[str]] = []
         self.loaded: list[tuple[Path, Path | None]] = []
@@ -319,6 +334,7 @@ class Fakes:
             writer=Writer,
             catalog=lambda: self.catalog,
             speaker=lambda model, adapter: Speaker(model, adapter, self),
+            server=lambda place: Server(place, self),
             worker=lambda run: [sys.executable, str(self.script), str(run), self.mode],
             exporter=Exporter,
         )

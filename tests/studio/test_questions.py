@@ -118,6 +118,37 @@ def test_a_limit_caps_each_document(house: House) -> None:
     assert len(house.project.questions()) == 10
 
 
+def test_a_model_asks_within_the_limit(house: House) -> None:
+    house.add({"a.md": "\n\n".join(f"The {n} sailor is Ada {n.title()}." for n in ("red", "blue", "green"))})
+    house.wait(house.studio.questions.write(house.project, limit=2))
+    assert {wanted for _, wanted in house.fakes.written} == {2}
+
+
+def test_a_model_on_a_server_writes_until_it_is_taken_back(house: House) -> None:
+    house.add({"a.md": "The red sailor is Ada Strake."})
+    authors, project = house.studio.authors, house.project
+    assert authors.name(project) == "Reader" and authors.models("127.0.0.1:11434") == ["big", "small"]
+    for url, model, said in (
+        ("", "big", "not the address"),
+        ("http://me:secret@127.0.0.1/v1", "big", "must not hold a name"),
+        ("127.0.0.1:1", "", "No model is chosen"),
+        ("127.0.0.1:1", "huge", "no model named"),
+    ):
+        with pytest.raises(QuestionError, match=said):
+            authors.choose(project, url, model)
+    assert not project.choices().endpoint.url
+    authors.choose(project, "127.0.0.1:11434", "big")
+    assert authors.name(project) == "big at http://127.0.0.1:11434/v1"
+    house.wait(house.studio.questions.write(project))
+    assert [str(model) for model, _ in house.fakes.loaded][-1] == str(Path("http://127.0.0.1:11434/v1"))
+    house.fakes.away = True
+    with pytest.raises(QuestionError, match="No model server answers"):
+        authors.choose(project, "127.0.0.1:1", "big")
+    assert house.restarted().open(project.id).choices().endpoint.model == "big"
+    authors.forget(project)
+    assert authors.name(project) == "Reader"
+
+
 def test_without_passages_or_facts_there_is_nothing_to_write(house: House) -> None:
     with pytest.raises(QuestionError, match="no passages"):
         house.studio.questions.write(house.project)

@@ -13,7 +13,7 @@ from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.examples import Message
 from ragtune_ui.domain.passages import Chunk, covering
-from ragtune_ui.domain.ports import Progress, Speaker
+from ragtune_ui.domain.ports import Answers, Progress
 from ragtune_ui.domain.questions import Question
 from ragtune_ui.domain.scores import token_f1
 from ragtune_ui.engine.writing.asking import Draft
@@ -85,7 +85,7 @@ def prompt(candidate: Candidate) -> tuple[Message, ...]:
     return (Message("user", f"{Contract().shown([candidate.chunk])[0]}\n\n{asked}"),)
 
 
-def write(wanted: Sequence[Candidate], speaker: Speaker, progress: Progress) -> list[Written]:
+def write(wanted: Sequence[Candidate], speaker: Answers, progress: Progress) -> list[Written]:
     """A question for each candidate, tried by its wording and by the round trip through ``speaker``."""
     asked = speaker.answer([prompt(c) for c in wanted], "base", QUESTION_TOKENS, _half(progress, 0))
     drafts = [Draft(_as_question(q), c.answer, c.kind, c.weight) for q, c in zip(asked, wanted, strict=True)]
@@ -120,7 +120,7 @@ def questions(
     text: str,
     chunks: Sequence[Chunk],
     taken: Sequence[Question],
-    speaker: Speaker,
+    speaker: Answers,
     wanted: int,
     progress: Progress,
     make: Callable[[Written], Question],
