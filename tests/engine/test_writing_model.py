@@ -39,6 +39,13 @@ def test_spans_are_what_people_ask_for(sentence, wanted):
     assert all(answer in sentence for answer in found)
 
 
+def test_a_candidate_is_shown_between_its_neighbours():
+    text = "The crew is ready. The mate posts a lookout within nine minutes. The bell rings. All sleep.\n"
+    whole = [Chunk("c", "d1", "rules.md", 1, (), 0, len(text), text, 0)]
+    (found,) = [c for c in model.candidates(DOCUMENT, text, whole) if "nine minutes" in c.evidence]
+    assert found.context == "The crew is ready. The mate posts a lookout within nine minutes. The bell rings."
+
+
 def test_spans_leave_out_words_that_point_elsewhere():
     found = {s.answer for s in spans("With it the crew ties them to that, and she waits.", Vocabulary(""))}
     assert not found
@@ -92,7 +99,9 @@ def test_only_what_comes_back_survives():
     assert [(q.question, q.answer, q.status, q.who) for q in kept] == [(GOOD, "Every spring", "proposed", "written")]
     assert TEXT[kept[0].start : kept[0].end] == kept[0].evidence and kept[0].answer in kept[0].evidence
     assert seen[0][0] == 0 and all(a / n <= b / m for (a, n), (b, m) in pairwise(seen))
-    assert any(text.startswith("[1] rules: ") for text in parrot.seen)
+    (asked,) = [text for text in parrot.seen if text.endswith("is: Every spring")]
+    assert asked.startswith("Write a question whose answer is: Every spring\n\n[1] rules: Every spring the crew")
+    assert "lookout" not in asked  # another passage
 
 
 def test_the_model_is_not_asked_where_enough_is_there():

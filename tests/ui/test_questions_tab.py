@@ -211,7 +211,8 @@ def test_a_file_is_looked_at_and_then_taken(house: House, tmp_path: Path) -> Non
 
 def test_the_page_before_and_after_questions(house: House) -> None:
     bench = Bench(tab, "ask", house)
-    nothing = bench.look(house.project.id, *ALL, 0, "", "", "")
+    author, *nothing = bench.look(house.project.id, *ALL, 0, "", "", "")
+    assert "Reader" in author
     pill, work, purposes, desk, rows, bulk, back, way, wanted, proof, message = nothing
     assert "No questions yet" in work and 'data-do="write"' in work and desk["visible"] is False
     assert (pill, rows, proof) == ("", "", "") and "0 to learn from" in purposes
@@ -219,12 +220,12 @@ def test_the_page_before_and_after_questions(house: House) -> None:
     assert wanted == gr.skip() and message == gr.skip() and "Approve questions first" in way
     house.wait(house.studio.questions.write(house.project))
     id = house.project.questions()[0].id
-    full = bench.look(house.project.id, "to check", None, 99, id, id, id)
+    full = bench.look(house.project.id, "to check", None, 99, id, id, id)[1:]
     assert full[3]["visible"] is True and "26 to 30 of 30" in full[4] and full[5]["visible"] and "<u>" in full[9]
     assert "0 of 30 checked" in full[0] and full[-1] == gr.skip()
     ids = {"q-list", "q-evidence", "q-question", "q-answer", "q-approve", "q-reject", "q-undo"}
     assert ids <= bench.ids()
-    assert "Add documents" in bench.look(house.studio.home.create("Other").id, *ALL, 0, "", "", "")[1]
+    assert "Add documents" in bench.look(house.studio.home.create("Other").id, *ALL, 0, "", "", "")[2]
 
 
 def test_the_evidence_is_read_again_only_when_it_may_have_changed(written: House) -> None:

@@ -7,7 +7,7 @@ answer comes back out of its passage is about that answer, and can be answered f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.documents import Document
@@ -23,6 +23,10 @@ from ragtune_ui.engine.writing.prose import blocks, sentences
 from ragtune_ui.engine.writing.spans import spans
 
 ASK = "Write a question whose answer is: {answer}"  # the built-in reader was taught these words
+INSTRUCTION = (  # for larger models; the built-in reader has no ear for it
+    "Write one short question in plain words. It must be clear to somebody who does not see the passage, and its "
+    "answer must be exactly the words given. Write nothing but the question."
+)
 QUESTION_TOKENS, ANSWER_TOKENS = 32, 24
 A_PASSAGE = 2  # spans of one passage that are asked for
 TRIED = 2.5  # spans for each question that is wanted: the rest is lost to the filters
@@ -38,6 +42,7 @@ class Candidate:
     start: int
     end: int
     evidence: str
+    context: str  # the sentence and its neighbours within the passage
     answer: str
     kind: str
     weight: float
@@ -57,32 +62,32 @@ class Written:
 def candidates(document: Document, text: str, chunks: Sequence[Chunk]) -> list[Candidate]:
     """What to ask for: the best span of each sentence, at most two a passage, those without any other first."""
     vocabulary = Vocabulary(text)
+    prose = [s for block in blocks(text) if block.kind not in ("heading", "row") for s in sentences(text, block)]
     by_chunk: dict[str, list[Candidate]] = {}
-    for block in blocks(text):
-        if block.kind in ("heading", "row"):
+    for n, sentence in enumerate(prose):
+        if not SENTENCE_WORDS[0] <= len(sentence.text.split()) <= SENTENCE_WORDS[1]:
             continue
-        for sentence in sentences(text, block):
-            if not SENTENCE_WORDS[0] <= len(sentence.text.split()) <= SENTENCE_WORDS[1]:
-                continue
-            home = next(iter(covering(chunks, document.id, sentence.start, sentence.end)), None)
-            if home is None:
-                continue
-            found = [
-                Candidate(
-                    home, sentence.start, sentence.end, text[sentence.start : sentence.end], s.answer, s.kind, s.weight
-                )
-                for s in spans(sentence.text, vocabulary)
-            ]
-            if found:
-                by_chunk.setdefault(home.id, []).append(max(found, key=lambda c: c.weight))
+        home = next(iter(covering(chunks, document.id, sentence.start, sentence.end)), None)
+        if home is None:
+            continue
+        near = [s for s in prose[max(0, n - 1) : n + 2] if home.start <= s.start and s.end <= home.end]
+        evidence = text[sentence.start : sentence.end]
+        context = text[near[0].start : near[-1].end] if near else evidence
+        found = [
+            Candidate(home, sentence.start, sentence.end, evidence, context, s.answer, s.kind, s.weight)
+            for s in spans(sentence.text, vocabulary)
+        ]
+        if found:
+            by_chunk.setdefault(home.id, []).append(max(found, key=lambda c: c.weight))
     ranked = [sorted(cs, key=lambda c: -c.weight)[:A_PASSAGE] for cs in by_chunk.values()]
     return [c for place in range(A_PASSAGE) for cs in ranked for c in cs[place : place + 1]]
 
 
 def prompt(candidate: Candidate) -> tuple[Message, ...]:
-    """What the model is shown: the passage, and the answer to write a question for."""
+    """What the model is shown: the sentences around the answer, and before and after them what to write."""
     asked = ASK.format(answer=candidate.answer)
-    return (Message("user", f"{Contract().shown([candidate.chunk])[0]}\n\n{asked}"),)
+    shown = Contract().shown([replace(candidate.chunk, text=candidate.context)])[0]
+    return (Message("system", INSTRUCTION), Message("user", f"{asked}\n\n{shown}\n\n{asked}"))
 
 
 def write(wanted: Sequence[Candidate], speaker: Answers, progress: Progress) -> list[Written]:
