@@ -20,6 +20,7 @@ from ragtune_ui.domain.questions import Question
 
 HARD_RANKS = 12  # distractors are drawn from this many best-ranked passages that are not oracles
 RANDOM_SHARE = 0.25  # of the distractors: drawn from anywhere, so that easy ones are seen too
+SHUFFLED_SHARE = 0.5  # of the examples: passages in any order; the others stand as the search ranks them
 
 
 def usable(question: Question) -> bool:
@@ -91,6 +92,9 @@ def _example(
     if not shown:
         return None
     rng.shuffle(shown)
+    if rng.random() >= SHUFFLED_SHARE:  # as they will stand in the chat: a rank says something, too
+        rank = {c.id: n for n, c in enumerate(ranked)}
+        shown.sort(key=lambda c: rank.get(c.id, len(rank)))
     if kind == "refusal":
         target = tools.contract.refusal
     else:

@@ -21,6 +21,7 @@ from ragtune_ui.engine.writing.filters import sound
 from ragtune_ui.engine.writing.grammar import Vocabulary
 from ragtune_ui.engine.writing.prose import blocks, sentences
 from ragtune_ui.engine.writing.spans import spans
+from ragtune_ui.engine.writing.wording import well_worded
 
 ASK = "Write a question whose answer is: {answer}"  # the built-in reader was taught these words
 INSTRUCTION = (  # for larger models; the built-in reader has no ear for it
@@ -94,10 +95,7 @@ def write(wanted: Sequence[Candidate], speaker: Answers, progress: Progress) -> 
     """A question for each candidate, tried by its wording and by the round trip through ``speaker``."""
     asked = speaker.answer([prompt(c) for c in wanted], "base", QUESTION_TOKENS, _half(progress, 0))
     drafts = [Draft(_as_question(q), c.answer, c.kind, c.weight) for q, c in zip(asked, wanted, strict=True)]
-    rows = [
-        Written(c, d.question, d.question.endswith("?") and sound(d, c.evidence))
-        for c, d in zip(wanted, drafts, strict=True)
-    ]
+    rows = [Written(c, d.question, _stands(d, c)) for c, d in zip(wanted, drafts, strict=True)]
     contract = Contract()
     tried = [r for r in rows if r.wording]
     replies = speaker.answer(
@@ -140,6 +138,13 @@ def questions(
     if some:
         kept = [row for row in write(some, speaker, progress) if row.survives]
         yield from (make(row) for row in kept[:wanted])
+
+
+def _stands(draft: Draft, candidate: Candidate) -> bool:
+    """True for a question in good words that stands alone and is about its source."""
+    source = " ".join((candidate.chunk.title, *candidate.chunk.heading, candidate.context))
+    question = draft.question
+    return question.endswith("?") and sound(draft, candidate.evidence) and well_worded(question, source)
 
 
 def _as_question(reply: str) -> str:

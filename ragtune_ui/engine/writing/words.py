@@ -50,7 +50,8 @@ def third(base: str) -> str:
     return base + ("es" if re.search(r"(?:s|x|z|ch|sh|o)$", base) else "s")
 
 
-def _past(base: str) -> str:
+def past(base: str) -> str:
+    """``carry`` -> ``carried``; regular verbs only."""
     if base in _DOUBLED:
         return base + base[-1] + "ed"
     if re.search(r"[^aeiou]y$", base):
@@ -64,12 +65,12 @@ def _gerund(base: str) -> str:
     return (base[:-1] if re.search(r"[^e]e$", base) else base) + "ing"
 
 
-_FORMS = {base: (_past(base), _past(base)) for base in _REGULAR.split()}
-_FORMS |= {base: (past, done) for base, past, done in (entry.split("/") for entry in _IRREGULAR.split())}
+_FORMS = {base: (past(base), past(base)) for base in _REGULAR.split()}
+_FORMS |= {base: (then, done) for base, then, done in (entry.split("/") for entry in _IRREGULAR.split())}
 BASES = frozenset(_FORMS)
 THIRDS = {third(base): base for base in _FORMS}
 # A past form that is a base form too ("cut", "set") says nothing about the time.
-PASTS = {past: base for base, (past, _) in _FORMS.items() if past not in _FORMS and past not in THIRDS}
+PASTS = {done: base for base, (done, _) in _FORMS.items() if done not in _FORMS and done not in THIRDS}
 PARTICIPLES = {done: base for base, (_, done) in _FORMS.items()}
 GERUNDS = {_gerund(base): base for base in _FORMS} | {"being": "be", "doing": "do"}
 
