@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ragtune_ui.domain.documents import HOLDERS, READABLE, Document, Parsed, choose_held_back, kind_of
 from ragtune_ui.domain.errors import DocumentError, RagtuneError
 from ragtune_ui.domain.languages import language_of
+from ragtune_ui.domain.words import counted
 from ragtune_ui.store.projects import Project, now
 from ragtune_ui.studio.jobs import Task
 
@@ -57,17 +58,19 @@ class Added:
     @property
     def sentence(self) -> str:
         """``37 files are in. 3 need you: ...``"""
-        parts = [f"{_files(len(self.added))} in." if self.added else "No new file is in."]
+        parts = [f"{counted(len(self.added), 'file')} in." if self.added else "No new file is in."]
         if self.newer:
             verb = "is a new version" if len(self.newer) == 1 else "are new versions"
-            parts.append(f"{_files(len(self.newer))} {verb}: decide below.")
+            parts.append(f"{counted(len(self.newer), 'file')} {verb}: decide below.")
         if self.already:
-            parts.append(f"{_files(len(self.already))} already here.")
+            parts.append(f"{counted(len(self.already), 'file')} already here.")
         if self.problems:
-            parts.append(f"{_files(len(self.problems))} not read: see the table for what to do.")
+            parts.append(f"{counted(len(self.problems), 'file')} not read: see the table for what to do.")
         if self.left_out:
             names = ", ".join(name for name, _ in self.left_out[:3]) + (", ..." if len(self.left_out) > 3 else "")
-            parts.append(f"{_files(len(self.left_out))} inside archives left out ({names}): {self.left_out[0][1]}.")
+            parts.append(
+                f"{counted(len(self.left_out), 'file')} inside archives left out ({names}): {self.left_out[0][1]}."
+            )
         return " ".join(parts)
 
 
@@ -101,7 +104,7 @@ class Documents:
         """
         if not files:
             raise DocumentError("No file was chosen.", f"Choose {READABLE}.")
-        title = f"Reading {_files(len(files))}"
+        title = f"Reading {counted(len(files), 'file')}"
 
         def work(task: Task) -> str:
             added = self.read(project, files, task)
@@ -330,7 +333,3 @@ def _document(
         added=now(),
         language=language_of(text),
     )
-
-
-def _files(number: int) -> str:
-    return "1 file" if number == 1 else f"{number:,} files"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ragtune_ui.domain.questions import tally
+from ragtune_ui.domain.words import counted
 from ragtune_ui.store.projects import Project
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _docs(studio: Studio, project: Project) -> tuple[StepState, str]:
     busy = _running(studio, project, "documents", "sample")
     documents = project.documents()
     bad = sum(not d.ready for d in documents)
-    files = "1 file" if len(documents) == 1 else f"{len(documents):,} files"
+    files = counted(len(documents), "file")
     if busy:
         return "running", busy
     if not documents:
@@ -74,7 +75,7 @@ def _find(studio: Studio, project: Project) -> tuple[StepState, str]:
     if busy:
         return "running", busy
     number = len(project.chunks())
-    return ("done", f"{number:,} passages") if number else ("blocked", "Needs documents")
+    return ("done", counted(number, "passage")) if number else ("blocked", "Needs documents")
 
 
 def _ask(studio: Studio, project: Project) -> tuple[StepState, str]:
@@ -118,13 +119,7 @@ def _chat(studio: Studio, project: Project) -> tuple[StepState, str]:
     if not usable:
         return ("ready", "Original model only") if project.chunks() else ("blocked", "Needs documents")
     number = len(project.turns())
-    return ("done" if number else "ready"), _compared(number)
-
-
-def _compared(number: int) -> str:
-    return (
-        "Ready to compare" if not number else "1 question compared" if number == 1 else f"{number:,} questions compared"
-    )
+    return ("done" if number else "ready"), f"{counted(number, 'question')} compared" if number else "Ready to compare"
 
 
 def _verdict(studio: Studio, project: Project) -> tuple[StepState, str]:

@@ -26,6 +26,7 @@ from ragtune_ui.domain.questions import (
     tally,
 )
 from ragtune_ui.domain.recipes.raft import gram_recall
+from ragtune_ui.domain.words import counted
 from ragtune_ui.store.projects import Project
 from ragtune_ui.store.tables import read_table
 from ragtune_ui.studio.jobs import Task
@@ -63,12 +64,13 @@ class Imported:
 
     @property
     def sentence(self) -> str:
-        parts = [f"{self.added:,} questions are in, {self.without_evidence:,} of them without evidence."]
+        added = counted(self.added, "question is", "questions are")
+        parts = [f"{added} in, {self.without_evidence:,} of them without evidence."]
         if self.doubled:
-            parts.append(f"{self.doubled:,} were here already.")
+            parts.append(f"{counted(self.doubled, 'was', 'were')} here already.")
         if self.problems:
-            first = self.problems[0]
-            parts.append(f"{len(self.problems):,} rows were left out; the first is row {first.row}: {first.problem}.")
+            first, lost = self.problems[0], counted(len(self.problems), "row was", "rows were")
+            parts.append(f"{lost} left out; the first is row {first.row}: {first.problem}.")
         return " ".join(parts)
 
 
@@ -196,7 +198,7 @@ class Questions:
                     "No sentence in these documents could be turned into a question.",
                     "Import questions from a file, or add documents with plain sentences.",
                 )
-            return f"{added:,} questions are waiting to be checked."
+            return f"{counted(added, 'question is', 'questions are')} waiting to be checked."
 
         return self._studio.jobs.start(project, "questions", "Writing questions", work)
 

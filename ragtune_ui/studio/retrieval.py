@@ -18,6 +18,7 @@ from ragtune_ui.domain.mends import mended
 from ragtune_ui.domain.passages import Chunk, ChunkSettings, Passage, SearchModel, SearchSettings, Updated
 from ragtune_ui.domain.ports import Progress, Searcher
 from ragtune_ui.domain.records import to_record
+from ragtune_ui.domain.words import counted
 from ragtune_ui.store import files
 from ragtune_ui.store.presets import load_search_models
 from ragtune_ui.store.projects import Project
@@ -75,7 +76,7 @@ class Retrieval:
 
         def work(task: Task) -> str:
             updated = self.index(project, task)
-            return f"{len(project.chunks()):,} passages are ready: {updated.sentence}"
+            return f"{counted(len(project.chunks()), 'passage is', 'passages are')} ready: {updated.sentence}"
 
         return self._studio.jobs.start(project, "index", title, work)
 
@@ -88,7 +89,7 @@ class Retrieval:
 
         def work(task: Task) -> str:
             self.index(project, task, source)
-            return f"{len(project.chunks()):,} passages are ready under the new search model."
+            return f"{counted(len(project.chunks()), 'passage is', 'passages are')} ready under the new search model."
 
         return self._studio.jobs.start(project, "index", "Changing the search model", work)
 
@@ -301,7 +302,7 @@ class Retrieval:
         with project.changing():
             kept = {**self.tags(project), **dict.fromkeys(names, tags)}
             files.write_record(project.folder / "tags.json", {n: t for n, t in kept.items() if t})
-        many = "1 document" if len(names) == 1 else f"{len(names):,} documents"
+        many = counted(len(names), "document")
         return f"{many} tagged: {', '.join(tags)}." if tags else f"The tags of {many} are gone."
 
     def narrowed(self, project: Project, documents: Sequence[str], tags: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from ragtune_ui.domain.endpoints import EXAMPLE, Endpoint
+from ragtune_ui.domain.words import counted
 from ragtune_ui.ui import cards
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.page import Page
@@ -42,7 +43,8 @@ def find(studio: Studio, project: Any, url: str) -> tuple[Any, Html]:
     names = studio.authors.models(url)
     if not names:
         return gr.skip(), cards.note("warn", "The server has no model yet.", "Fetch one with its own program first.")
-    found = cards.note("ok", f"{len(names):,} models are there. Choose one, then press “Let it write”.")
+    there = counted(len(names), "model is", "models are")
+    found = cards.note("ok", f"{there} there. Choose one, then press “Let it write”.")
     return gr.update(choices=names, value=names[0]), found
 
 

@@ -15,6 +15,7 @@ import gradio as gr
 from ragtune_ui.domain.documents import READABLE, Document, kind_of
 from ragtune_ui.domain.errors import DocumentError, RagtuneError
 from ragtune_ui.domain.runs import Job
+from ragtune_ui.domain.words import counted
 from ragtune_ui.ui import cards, document_drawer
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.page import Page
@@ -64,7 +65,7 @@ def unindexed(rows: Sequence[DocumentRow], busy: bool) -> Html:
     if busy or not left:
         return Html("")
     make = cards.button("Make passages", do="index", kind="small")
-    said = "1 document has" if left == 1 else f"{left:,} documents have"
+    said = counted(left, "document has", "documents have")
     return cards.note("warn", f"{said} no passages yet.", "Search finds them once they are made.", actions=[make])
 
 
@@ -87,7 +88,7 @@ def _row(row: DocumentRow) -> list[object]:
                        do="" if row.questions else "remove", ask=f"remove-{document.id}" if row.questions else "",
                        label=f"Remove {document.name}")  # fmt: skip
     figures = [f"{document.pages:,}", f"{row.passages:,}", document.language] if document.ready else ["", "", ""]
-    said = cards.join([tag("p", f"{document.words:,} words", cls="sub") if document.ready else "", said])
+    said = cards.join([tag("p", counted(document.words, "word"), cls="sub") if document.ready else "", said])
     pill = cards.pill(_KIND.get(document.status, "warn"), row.status)
     # Cells may break anywhere, for long file names; buttons may not, and the sentence needs room.
     what = tag("div", name, said, style="min-width: 104px")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.passages import Chunk, Passage, SearchSettings, marks, readable
+from ragtune_ui.domain.words import counted
 from ragtune_ui.ui import cards
 from ragtune_ui.ui.cards import Html, tag
 
@@ -22,7 +23,7 @@ def results(found: Found, said: Mapping[str, bool | None], title: str = "") -> H
         return cards.empty("Nothing was found for this question", "Use fewer words, or the words of your documents; "
                            "a least score or a narrowed search may be in the way.",
                            cards.button("Check the documents", go="docs"))  # fmt: skip
-    many = f"{len(found.passages):,} passages" if len(found.passages) > 1 else "1 passage"
+    many = counted(len(found.passages), "passage")
     line = f"{many} in {time_taken(found.seconds)} · best match first · marked words come from your question"
     weak = "" if any(p.lexical for p in found.passages) else cards.note(
         "warn", "No passage holds a word of your question; these come nearest in meaning.", "Use fewer or other words.",

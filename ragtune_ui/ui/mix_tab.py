@@ -14,6 +14,7 @@ from ragtune_ui.domain.examples import LANES
 from ragtune_ui.domain.mixes import DatasetMix
 from ragtune_ui.domain.recipes.raft import usable
 from ragtune_ui.domain.runs import Job, time_words
+from ragtune_ui.domain.words import counted
 from ragtune_ui.ui import cards, charts, samples
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.form import Form, Row, choice, number, slider, text
@@ -147,9 +148,9 @@ def frozen_table(manifests: Sequence[Any], changes: int) -> Html:
     rows = []
     for n, m in enumerate(manifests):
         state: Html = (
-            cards.pill("ok", "up to date") if not changes else cards.pill("warn", f"{changes:,} changes since")
+            cards.pill("ok", "up to date") if not changes else cards.pill("warn", f"{counted(changes, 'change')} since")
         )
-        act = cards.button(f"Update the mix ({changes:,} changes)", do="update", id=m.id, kind="small")
+        act = cards.button(f"Update the mix ({counted(changes, 'change')})", do="update", id=m.id, kind="small")
         counts = [f"{m.counts.get(lane, 0):,}" for lane in LANES]
         when = m.made[:16].replace("T", " ")
         rows.append(

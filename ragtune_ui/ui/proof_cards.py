@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragtune_ui.domain.passages import Chunk
 from ragtune_ui.domain.scores import Interval
+from ragtune_ui.domain.words import counted
 from ragtune_ui.ui import cards, charts
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.found_cards import settings_words
@@ -33,7 +34,7 @@ def outcome(tested: Tested | None, stale: str, questions: int) -> Html:
     """The figures of the last test of the search, with their ranges."""
     if tested is None:
         if questions:
-            said = "1 question is" if questions == 1 else f"{questions:,} questions are"
+            said = counted(questions, "question is", "questions are")
             return tag("p", f"{said} ready to test the search.", cls="sub")
         return cards.note("info", "No question tests the search yet.",
                           "Press “This answers it” on a right passage, or approve questions.")  # fmt: skip

@@ -13,6 +13,7 @@ from ragtune_ui.domain.errors import QuestionError
 from ragtune_ui.domain.passages import readable
 from ragtune_ui.domain.questions import COLUMNS, Question
 from ragtune_ui.domain.runs import Job, time_words
+from ragtune_ui.domain.words import counted
 from ragtune_ui.studio.questions import PAGE
 from ragtune_ui.ui import author_panel, cards
 from ragtune_ui.ui.cards import Html, tag
@@ -84,7 +85,7 @@ def listing(questions: Sequence[Question], documents: Mapping[str, Document], cu
         cards.button("More", do="sheet", id=str(sheet + 1), kind="small", disabled=first + len(questions) >= total,
                      label="Later questions"),
     ]  # fmt: skip
-    pager = tag("div", *turns, cls="split") if total > PAGE else tag("p", f"{total:,} questions", cls="caption")
+    pager = tag("div", *turns, cls="split") if total > PAGE else tag("p", counted(total, "question"), cls="caption")
     return Html(tag("div", cards.items(rows, "Questions"), cls="scroll") + pager)
 
 
@@ -170,7 +171,7 @@ def outcome(imported: Imported) -> Html:
     left = f" (the first {LISTED})" if len(rows) > LISTED else ""
     table = cards.table(["Row", "What is wrong"], [[f"{r.row:,}", r.problem] for r in rows[:LISTED]], "Rows left out",
                         numbers=(0,))  # fmt: skip
-    return Html(said + cards.folded(f"{len(rows):,} rows left out{left}", table))
+    return Html(said + cards.folded(f"{counted(len(rows), 'row')} left out{left}", table))
 
 
 def missing(tally: Mapping[str, int]) -> str:
@@ -258,7 +259,7 @@ def step(way: int) -> Any:
 
 def approve_all(studio: Studio, project: Any) -> Html:
     number = studio.questions.approve_supported(project)
-    return cards.note("ok", f"{number:,} questions with evidence are approved. One Undo takes all of them back.")
+    return cards.note("ok", f"Approved: {counted(number, 'question')} with evidence. One Undo takes all back.")
 
 
 def write(studio: Studio, project: Any, limit: float | None) -> None:
@@ -278,7 +279,7 @@ def preview(studio: Studio, project: Any, file: str) -> list[Any]:
     seen = studio.questions.preview(Path(file), Path(file).name)
     choices = [NOT_HERE, *((h, h) for h in seen.headers)]
     columns = [gr.update(choices=choices, value=seen.columns.get(field, "")) for field in COLUMNS]
-    return [gr.update(visible=True), gr.update(value=f"Import {seen.rows:,} rows"), *columns]
+    return [gr.update(visible=True), gr.update(value=f"Import {counted(seen.rows, 'row')}"), *columns]
 
 
 def take(studio: Studio, project: Any, file: str | None, *columns: str) -> tuple[Any, Any, Html]:

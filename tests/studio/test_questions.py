@@ -274,7 +274,7 @@ def test_bad_rows_are_reported_by_their_spreadsheet_row(read: House, kind: str) 
 def test_doubled_rows_come_in_once(read: House) -> None:
     rows = [HEADERS[:2], ["Why  now?", "a"], ["why now?", "b"], ["Why then?", "c"]]
     first = bring(read, "q.csv", table(rows))
-    assert (first.added, first.doubled) == (2, 1) and "1 were here already" in first.sentence
+    assert (first.added, first.doubled) == (2, 1) and "1 was here already" in first.sentence
     assert [q.answer for q in read.project.questions()] == ["a", "c"]
     again = bring(read, "q.csv", table(rows))
     assert (again.added, again.doubled) == (0, 3)

@@ -34,7 +34,7 @@ def test_where_passages_go_is_said() -> None:
 def test_a_server_is_looked_at_chosen_and_taken_back(house: House) -> None:
     studio, project = house.studio, house.project
     update, note = panel.find(studio, project, "127.0.0.1:1")
-    assert (update["choices"], update["value"]) == (["big", "small"], "big") and "2 models" in note
+    assert (update["choices"], update["value"]) == (["big", "small"], "big") and "2 models are there" in note
     assert "small writes" in panel.choose(studio, project, "127.0.0.1:1", "small")
     assert "small at http://127.0.0.1:1/v1" in panel.refresh(studio, project)
     before = panel.mark(studio, project)

@@ -200,7 +200,7 @@ def test_a_file_is_looked_at_and_then_taken(house: House, tmp_path: Path) -> Non
         "choices"
     ]
     file, box, note = tab.take(house.studio, house.project, str(path), "Question", "Reply", "", "", "", "")
-    assert file is None and box["visible"] is False and "1 questions are in" in note and "Row" in note
+    assert file is None and box["visible"] is False and "1 question is in" in note and "Row" in note
     taken = house.project.questions()[0]
     assert taken.status == "approved" and taken.evidence == "The red crane weighs 10 tonnes."
     with pytest.raises(QuestionError, match="No column"):

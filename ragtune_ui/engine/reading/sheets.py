@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any
 
+from ragtune_ui.domain.words import counted
 from ragtune_ui.engine.reading.found import Found, Problem, Sheet, damaged
 from ragtune_ui.engine.reading.markup import long_table
 from ragtune_ui.engine.reading.parts import checked, opened, part_of
@@ -55,7 +56,7 @@ def read_xlsx(data: bytes) -> Found:
         sheets.append(Sheet(f"## {name}\n\n{long_table(table)}" if table else "", tables=int(bool(table))))
     notes = []
     if uncalculated:
-        cells_said = "1 cell holds a formula" if uncalculated == 1 else f"{uncalculated:,} cells hold formulas"
+        cells_said = counted(uncalculated, "cell holds a formula", "cells hold formulas")
         notes.append(f"{cells_said} without a result: open it in its program and save it to have the results read.")
     return Found(sheets, notes=notes)
 
