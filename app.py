@@ -37,7 +37,9 @@ def engines(settings: Settings) -> Engines:
         writer=writer.QuestionWriter,
         catalog=lambda: catalog.ModelCatalog(settings, folders=lambda: Home(settings.home).model_folders()),
         speaker=speaker.ModelSpeaker,
-        server=lambda place: endpoint.EndpointSpeaker(place, settings.endpoint_key, settings.network),
+        server=lambda place: endpoint.EndpointSpeaker(
+            place, settings.endpoint_key if place.host in settings.servers else ""
+        ),
         worker=lambda run: python_module("ragtune_ui.worker", str(run)),
         exporter=exporter.ModelExporter,
     )

@@ -18,7 +18,8 @@ class Settings:
     embedder: str = "built-in"  # or a sentence-transformers folder or hub id
     index: str = ""  # where indexes lie instead of the projects' folders, such as s3://bucket/ragtune
     index_options: str = ""  # JSON of what that store needs (LanceDB's storage_options)
-    endpoint_key: str = field(default="", repr=False)  # of a model server that writes questions
+    servers: tuple[str, ...] = ()  # model servers on other computers that may be shown passages, "host:port"
+    endpoint_key: str = field(default="", repr=False)  # for these
     file_limit: int = 200 * 1024 * 1024  # bytes of one uploaded file
 
     @classmethod
@@ -33,6 +34,7 @@ class Settings:
             embedder=environ.get("RAGTUNE_EMBEDDER") or "built-in",
             index=environ.get("RAGTUNE_INDEX") or "",
             index_options=environ.get("RAGTUNE_INDEX_OPTIONS") or "",
-            endpoint_key=environ.get("RAGTUNE_ENDPOINT_KEY") or "",
+            servers=tuple(environ.get("RAGTUNE_SERVERS", "").lower().replace(",", " ").split()),
+            endpoint_key=environ.get("RAGTUNE_ENDPOINT_KEY", "").strip(),
             network=environ.get("RAGTUNE_NETWORK", "").lower() in ("1", "on", "true", "yes"),
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ragtune_ui.domain.passages import Chunk, Judgement, find_span
 from ragtune_ui.domain.questions import Question
+from ragtune_ui.domain.words import counted
 
 CONTEXT = 400  # characters before a place by which equal sentences are told apart
 
@@ -42,11 +43,11 @@ class Impact:
     def sentence(self) -> str:
         """``9 of 41 passages change, 3 questions lose their evidence.``"""
         before = self.kept + len(self.gone)
-        fresh = "1 is new" if len(self.fresh) == 1 else f"{len(self.fresh):,} are new"
-        parts = [f"{len(self.gone):,} of {before:,} passages change or go, {fresh}"]
+        whole, fresh = counted(before, "passage"), counted(len(self.fresh), "is", "are")
+        parts = [f"{len(self.gone):,} of {whole} change or go, {fresh} new"]
         if self.standing or self.lost:
-            parts.append(_number(len(self.lost), "question loses its evidence", "questions lose their evidence"))
-            parts.append(_number(self.standing, "keeps it", "keep it"))
+            parts.append(counted(len(self.lost), "question loses its evidence", "questions lose their evidence"))
+            parts.append(counted(self.standing, "keeps it", "keep it"))
         return f"{', '.join(parts)}."
 
 
@@ -143,7 +144,3 @@ def returned(now: Sequence[Question], before: Before) -> list[Question]:
     """Questions after the way back: as they were, but for those that a person has changed since."""
     was = {after.id: (old, after) for old, after in before.questions}
     return [was[q.id][0] if q.id in was and q == was[q.id][1] else q for q in now]
-
-
-def _number(number: int, one: str, many: str) -> str:
-    return f"1 {one}" if number == 1 else f"{number:,} {many}"

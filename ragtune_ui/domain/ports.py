@@ -183,6 +183,6 @@ class Engines:
     writer: Callable[[], Writer]
     catalog: Callable[[], Catalog]
     speaker: Callable[[Path, Path | None], Speaker]  # model folder, adapter folder
-    server: Callable[[Endpoint], Server]  # raises QuestionError where it may not be asked
+    server: Callable[[Endpoint], Server]
     worker: Callable[[Path], list[str]]  # run folder -> command line of the process that trains it
     exporter: Callable[[], Exporter]

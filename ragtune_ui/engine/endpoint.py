@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from ragtune_ui.domain.endpoints import Endpoint
@@ -12,97 +13,146 @@ from ragtune_ui.domain.errors import QuestionError
 from ragtune_ui.domain.examples import Message
 from ragtune_ui.domain.ports import Progress
 
-AT_ONCE = 4  # requests under way; Ollama and llama.cpp work on four by default
+AT_ONCE = 4  # requests under way
 SECONDS, SECONDS_TO_LIST = 120.0, 5.0
-RETRIES = 2
-ROOM = 8  # times the tokens asked for: models that think aloud need room for it
+ROOM = 1_024  # tokens for an answer: models that think aloud need far more than a question has
 LOOK = 0.2  # seconds between looks whether to stop
+ONE_PROMPT = (400, 413, 422)  # what is wrong with one prompt (too long, refused) need not be with the next
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|$)", re.DOTALL)
+_WORDS = {
+    401: ("wants a valid key.", "Start RAGTune with RAGTUNE_ENDPOINT_KEY set to it."),
+    403: ("does not allow this.", "Start RAGTune with RAGTUNE_ENDPOINT_KEY set to a key that may."),
+    404: ("does not know this model or address.", "Choose another model, or check the address."),
+    429: ("asks to slow down.", "Try again in some minutes."),
+}
 
 
 class EndpointSpeaker:
-    """Answers of a model on a server (``ports.Answers``).
+    """Answers of a model on a server (``ports.Server``). ``key`` goes to it as a bearer token; "" is none.
 
-    Raises:
-        QuestionError: the server is another computer and the network is not allowed.
+    Errors name the kind of failure and never what the server said: it may repeat what it was sent.
     """
 
-    def __init__(self, endpoint: Endpoint, key: str, network: bool) -> None:
-        if not endpoint.local and not network:
-            raise QuestionError(
-                "That server is not on this computer, and RAGTune was started without a network.",
-                "Start it with RAGTUNE_NETWORK=on if your documents may be sent there.",
-            )
-        from openai import DefaultHttpxClient, OpenAI
+    def __init__(self, endpoint: Endpoint, key: str = "") -> None:
+        import httpx2
 
         self._endpoint = endpoint
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         # No proxies of the environment and no redirects: passages go to the address the person named.
-        http = DefaultHttpxClient(trust_env=False, follow_redirects=False)
-        self._client = OpenAI(
-            base_url=endpoint.url, api_key=key or "none", timeout=SECONDS, max_retries=RETRIES, http_client=http
-        )
+        self._http = httpx2.Client(timeout=SECONDS, headers=headers, trust_env=False, follow_redirects=False)
+        self._closed = threading.Event()
 
     def models(self) -> list[str]:
         """Names of the models the server has. Raises QuestionError."""
+        said = self._request("GET", "models", timeout=SECONDS_TO_LIST)
         try:
-            quick = self._client.with_options(timeout=SECONDS_TO_LIST, max_retries=0)
-            return sorted(str(model.id) for model in quick.models.list().data)
-        except Exception as error:
-            raise self._in_words(error) from error
+            return sorted(str(model["id"]) for model in said["data"])
+        except (TypeError, KeyError):
+            raise self._no_server() from None
 
     def answer(self, prompts: Sequence[Sequence[Message]], side: str, limit: int, progress: Progress) -> list[str]:
-        """Greedy answers in order; there is one side only. Raises Stopped, and QuestionError if the server fails."""
-        pool = ThreadPoolExecutor(AT_ONCE, "endpoint")
+        """Greedy answers in order; there is one side only. A prompt that the server refuses gets an empty one.
+
+        Raises:
+            Stopped: nothing more is sent; what is under way ends by itself.
+            QuestionError: the server fails, or has no words for any of the prompts.
+        """
+        todo: SimpleQueue[tuple[int, Sequence[Message]]] = SimpleQueue()
+        done: SimpleQueue[tuple[int, str | Exception]] = SimpleQueue()
+        for item in enumerate(prompts):
+            todo.put(item)
+        ended = threading.Event()
+
+        def work() -> None:
+            while not (ended.is_set() or self._closed.is_set()):
+                try:
+                    n, prompt = todo.get_nowait()
+                except Empty:
+                    return
+                try:
+                    done.put((n, self._ask(prompt, limit)))
+                except Exception as error:
+                    done.put((n, error))
+
+        # Daemons: a program that is closed sends nothing more.
+        for _ in range(min(AT_ONCE, len(prompts))):
+            threading.Thread(target=work, name="endpoint", daemon=True).start()
         try:
-            asked = [pool.submit(self._ask, prompt, limit) for prompt in prompts]
-            for done, reply in enumerate(asked):
-                self._wait(reply, done, len(asked), progress)
-            progress(len(asked), len(asked), "Answered")
-            return [reply.result() for reply in asked]
+            replies = self._gather(done, len(prompts), progress)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            ended.set()
+        if prompts and not any(replies):
+            raise QuestionError(
+                "The model server gave no answer in words.",
+                "Choose a model that answers directly: some use up their room for thinking.",
+            )
+        return replies
 
     def close(self) -> None:
-        """End the connections; what is under way fails."""
-        self._client.close()
+        """Send nothing more; what is under way ends by itself."""
+        self._closed.set()
+        self._http.close()
 
-    def _wait(self, reply: Future[str], done: int, total: int, progress: Progress) -> None:
-        while not wait([reply], LOOK).done:
-            progress(done, total, "Waiting for the model server")
-        progress(done, total, "Waiting for the model server")
-        error = reply.exception()
-        if error is not None:
-            raise self._in_words(error) from error
+    def _gather(self, done: SimpleQueue[tuple[int, str | Exception]], total: int, progress: Progress) -> list[str]:
+        replies, refused, missing = [""] * total, 0, total
+        while missing:
+            progress(total - missing, total, "Waiting for the model server")
+            try:
+                n, said = done.get(timeout=LOOK)
+            except Empty:
+                continue
+            missing -= 1
+            if isinstance(said, _Refused):
+                refused += 1
+                if refused == total:
+                    raise said.error from None
+            elif isinstance(said, Exception):
+                raise said
+            else:
+                replies[n] = said
+        progress(total, total, "Answered")
+        return replies
 
     def _ask(self, prompt: Sequence[Message], limit: int) -> str:
-        messages: Any = [{"role": m.role, "content": m.content} for m in prompt]
-        said = self._client.chat.completions.create(
-            model=self._endpoint.model, messages=messages, max_tokens=limit * ROOM, temperature=0
+        messages = [{"role": m.role, "content": m.content} for m in prompt]
+        body = {"model": self._endpoint.model, "messages": messages, "max_tokens": limit + ROOM, "temperature": 0}
+        said = self._request("POST", "chat/completions", body)
+        try:
+            text = said["choices"][0]["message"]["content"]
+        except (TypeError, KeyError, IndexError):
+            raise self._no_server() from None
+        return _THOUGHT.sub("", text or "").strip()
+
+    def _request(self, method: str, path: str, body: Any = None, timeout: float | None = None) -> Any:
+        import httpx2
+
+        url = self._endpoint.url
+        try:
+            reply = self._http.request(method, f"{url}/{path}", json=body, timeout=timeout or SECONDS)
+            if reply.status_code == 200:
+                return reply.json()
+        except httpx2.TimeoutException as error:
+            said = f"The model server at {url} did not answer in time.", "Try again, or choose a smaller model."
+            raise QuestionError(*said, type(error).__name__) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, RuntimeError) as error:
+            said = f"No model server answers at {url}.", "Start it and try again, or check the address."
+            raise QuestionError(*said, type(error).__name__) from None
+        except ValueError:
+            raise self._no_server() from None
+        status = reply.status_code
+        what, remedy = _WORDS.get(status, (f"answered with an error ({status}).", "Try again later."))
+        trouble = QuestionError(f"The model server at {url} {what}", remedy, f"HTTP {status}")
+        raise _Refused(trouble) if body and status in ONE_PROMPT else trouble
+
+    def _no_server(self) -> QuestionError:
+        return QuestionError(
+            f"What answers at {self._endpoint.url} is not a model server of this kind.", "Check the address."
         )
-        if not getattr(said, "choices", None):  # a page in HTML comes as a text
-            raise ValueError("no answer among what came back")
-        return _THOUGHT.sub("", said.choices[0].message.content or "").strip()
 
-    def _in_words(self, error: BaseException) -> QuestionError:
-        import openai
 
-        url, model = self._endpoint.url, self._endpoint.model
-        details = f"{type(error).__name__}: {error}"[:500]
-        again = "Or let the model of this project write: nothing that was written is lost."
-        if isinstance(error, openai.APITimeoutError):
-            return QuestionError(f"The model server at {url} did not answer in time.", again, details)
-        if isinstance(error, openai.APIConnectionError):
-            return QuestionError(f"No model server answers at {url}.", f"Start it and try again. {again}", details)
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            return QuestionError(
-                f"The model server at {url} wants a valid key.",
-                "Start RAGTune with RAGTUNE_ENDPOINT_KEY set to it.",
-                details,
-            )
-        if isinstance(error, openai.NotFoundError) and model:
-            return QuestionError(f"The server at {url} has no model named “{model}”.", "Choose another one.", details)
-        if isinstance(error, openai.RateLimitError):
-            return QuestionError("The model server asks to slow down.", f"Try again in some minutes. {again}", details)
-        if isinstance(error, openai.APIStatusError):
-            return QuestionError(f"The model server answered with an error ({error.status_code}).", again, details)
-        return QuestionError(f"What answers at {url} is not a model server of this kind.", again, details)
+class _Refused(Exception):
+    """One prompt was refused; ``error`` says so for all of them."""
+
+    def __init__(self, error: QuestionError) -> None:
+        super().__init__(str(error))
+        self.error = error

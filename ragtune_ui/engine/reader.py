@@ -21,6 +21,7 @@ from typing import Any
 from ragtune_ui.domain.documents import Page, Parsed, Repeated, Unpacked
 from ragtune_ui.domain.errors import DocumentError
 from ragtune_ui.domain.ports import Progress
+from ragtune_ui.domain.words import counted
 from ragtune_ui.engine.reading.found import pages_said, pictures_said
 from ragtune_ui.engine.reading.recognition import installed
 
@@ -132,8 +133,8 @@ class DocumentReader:
         notes = [note for note in parsed.notes if "without text" not in note]
         notes += [pictures_said(left, len(pages))] if left else []
         if read:
-            word = "1 page was" if len(read) == 1 else f"{len(read)} pages were"
-            notes.append(f"{word} read by text recognition, which may misread: {pages_said(read)}.")
+            pages = counted(len(read), "page was", "pages were")
+            notes.append(f"{pages} read by text recognition, which may misread: {pages_said(read)}.")
         return replace(parsed, pages=pages, notes=tuple(notes))
 
     def _ask(self, request: dict[str, Any], progress: Progress | None = None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ragtune_ui.domain.errors import TrainingError
 from ragtune_ui.domain.examples import Example
 from ragtune_ui.domain.plans import RunSheet, Stage, rate_at, stages
 from ragtune_ui.domain.records import from_record
+from ragtune_ui.domain.words import counted
 from ragtune_ui.engine import checkpoints
 from ragtune_ui.engine.checkpoints import Position, Publish
 from ragtune_ui.engine.learner import Learner, Pace, Row, calibrate
@@ -215,7 +216,7 @@ class _Run:
         if kept < self.at.step:
             said.append(f"The model of step {kept:,} was kept, the best on unseen examples.")
         if self.left_out:
-            said.append(f"{self.left_out:,} examples were too long and were left out.")
+            said.append(f"{counted(self.left_out, 'example was', 'examples were')} left out: too long.")
         if not self.unseen:
             said.append("There were no unseen examples to check on.")
         return " ".join(said)

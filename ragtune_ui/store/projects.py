@@ -13,13 +13,14 @@ from pathlib import Path
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.endpoints import Endpoint
 from ragtune_ui.domain.errors import Busy, ProjectError, RagtuneError
-from ragtune_ui.domain.examples import Example
+from ragtune_ui.domain.examples import LANES, Example
 from ragtune_ui.domain.mixes import Dataset, DatasetMix
 from ragtune_ui.domain.passages import Chunk, ChunkSettings, Judgement, SearchSettings
 from ragtune_ui.domain.plans import RunSheet
 from ragtune_ui.domain.questions import Decision, Question
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.domain.verdicts import Verdict
+from ragtune_ui.domain.words import counted
 from ragtune_ui.store import files
 from ragtune_ui.store.events import EventLog, job_of
 from ragtune_ui.store.papers import Papers, gone
@@ -79,6 +80,12 @@ class Manifest:
     digest: str
     made: str
     questions: dict[str, str]  # question id -> what it said, to notice later changes
+
+    @property
+    def sentence(self) -> str:
+        """``200 examples are frozen.``"""
+        number = sum(self.counts[lane] for lane in LANES)
+        return f"{counted(number, 'example is', 'examples are')} frozen."
 
 
 def now() -> str:

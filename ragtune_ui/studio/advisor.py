@@ -10,6 +10,7 @@ from ragtune_ui.domain.errors import PassageError, RagtuneError
 from ragtune_ui.domain.passages import ChunkSettings, Passage, SearchSettings
 from ragtune_ui.domain.ranks import Answers, Ranking, Span, advised, reweighed
 from ragtune_ui.domain.scores import Interval
+from ragtune_ui.domain.words import counted
 from ragtune_ui.store import files
 from ragtune_ui.store.projects import Project, now
 from ragtune_ui.studio.jobs import Task
@@ -65,7 +66,7 @@ class Advisor:
         wanted = self._studio.proving.wanted(project)
         if len(wanted) < FEWEST:
             raise PassageError(
-                f"{len(wanted)} question{' tests' if len(wanted) == 1 else 's test'} the search; advice needs "
+                f"{counted(len(wanted), 'question tests', 'questions test')} the search; advice needs "
                 f"at least {FEWEST}.",
                 "Press “This answers it” on right passages, or approve questions.",
             )

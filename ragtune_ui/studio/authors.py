@@ -1,4 +1,4 @@
-"""Authors desk: which model writes the questions that patterns cannot."""
+"""Authors desk: which model writes the questions that patterns cannot, and whether it may be shown passages."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from ragtune_ui.domain.endpoints import Endpoint, address
 from ragtune_ui.domain.errors import QuestionError
-from ragtune_ui.domain.ports import Answers
-from ragtune_ui.store.projects import Project
+from ragtune_ui.domain.examples import Message
+from ragtune_ui.domain.ports import Answers, Server
+from ragtune_ui.store.projects import Choices, Project
 
 if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
+
+TRIAL = "What is the capital of France? Answer in one word."
 
 
 class Authors:
@@ -28,22 +31,28 @@ class Authors:
             return f"{choices.endpoint.model} at {choices.endpoint.url}"
         return next((m.title for m in self._studio.catalog().choices() if m.id == choices.model), choices.model)
 
+    def allowed(self, endpoint: Endpoint) -> bool:
+        """True where passages may be shown to this server."""
+        return endpoint.allowed(self._studio.settings.servers)
+
     def models(self, url: str) -> list[str]:
         """The models of a server. Raises QuestionError where none answers, or it may not be asked."""
-        with closing(self._studio.engines.server(Endpoint(address(url)))) as server:
+        with closing(self._server(Endpoint(address(url)))) as server:
             return server.models()
 
     def choose(self, project: Project, url: str, model: str) -> Endpoint:
-        """Let a model on a server write; it must be there now.
+        """Let a model on a server write; it has to answer a trial without any passage first.
 
         Raises:
-            QuestionError: no server answers, or it has no such model.
+            QuestionError: no server answers, it may not be asked, or it has no such model.
         """
-        chosen, there = Endpoint(address(url), (model or "").strip()), self.models(url)
+        chosen = Endpoint(address(url), (model or "").strip())
         if not chosen.model:
             raise QuestionError("No model is chosen.", "Press “Find its models” and choose one.")
-        if chosen.model not in there:
-            raise QuestionError(f"The server has no model named “{chosen.model}”.", "Choose one of its own.")
+        with closing(self._server(chosen)) as server:
+            if chosen.model not in server.models():
+                raise QuestionError(f"The server has no model named “{chosen.model}”.", "Choose one of its own.")
+            server.answer([(Message("user", TRIAL),)], "base", 16, lambda done, total, note: None)
         project.choose(endpoint=chosen)
         return chosen
 
@@ -52,12 +61,24 @@ class Authors:
         project.choose(endpoint=Endpoint())
 
     @contextmanager
-    def using(self, project: Project) -> Iterator[Answers]:
-        """The author, held while it writes. Raises QuestionError and ModelError."""
-        choices = project.choices()
+    def using(self, choices: Choices) -> Iterator[Answers]:
+        """The author that ``choices`` name, held while it writes. Raises QuestionError and ModelError."""
         if choices.endpoint.url:
-            with closing(self._studio.engines.server(choices.endpoint)) as server:
+            with closing(self._server(choices.endpoint)) as server:
                 yield server
         else:
             with self._studio.speakers.using(self._studio.model_folder(choices.model), None) as speaker:
                 yield speaker
+
+    def check(self, choices: Choices) -> None:
+        """Raises QuestionError where ``choices`` name a server that may not be asked."""
+        if choices.endpoint.url and not self.allowed(choices.endpoint):
+            raise QuestionError(
+                f"The model server {choices.endpoint.host} is not on this computer, and nobody allowed it.",
+                f"Start RAGTune with RAGTUNE_SERVERS={choices.endpoint.host} if your documents may be sent there, "
+                "or let the model of this project write.",
+            )
+
+    def _server(self, endpoint: Endpoint) -> Server:
+        self.check(Choices(endpoint=endpoint))
+        return self._studio.engines.server(endpoint)

@@ -222,9 +222,7 @@ class Documents:
         project.discard_document(id)
         project.keep_chunks([c for c in project.chunks() if c.document != id])
         self._studio.retrieval.start_index(project, f"Removing {row.document.name}")
-        number = (
-            "1 approved question loses its" if row.questions == 1 else f"{row.questions} approved questions lose their"
-        )
+        number = counted(row.questions, "approved question loses its", "approved questions lose their")
         touched = f" {number} source." if row.questions else ""
         return f"“{row.document.name}” is removed.{touched}"
 

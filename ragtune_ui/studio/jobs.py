@@ -332,8 +332,8 @@ def _end_worker(folder: Path) -> None:
 
 
 def worker_environment(environ: Any) -> dict[str, str]:
-    """The environment of a worker: this one, offline, without the web framework's variables."""
-    kept = {k: v for k, v in environ.items() if not k.startswith("GRADIO_")}
+    """The environment of a worker: this one, offline, without the web framework's variables and keys."""
+    kept = {k: v for k, v in environ.items() if not k.startswith("GRADIO_") and k != "RAGTUNE_ENDPOINT_KEY"}
     kept.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", PYTHONUNBUFFERED="1")
     root = str(Path(__file__).resolve().parents[2])
     kept["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [kept.get("PYTHONPATH")])])

@@ -136,8 +136,7 @@ class Mixing:
         project.choose(mix=mix)
 
         def work(task: Task) -> str:
-            manifest = self.compose(project, mix, task)
-            return f"{sum(manifest.counts[lane] for lane in ('raft', 'plain', 'dap')):,} examples are frozen."
+            return self.compose(project, mix, task).sentence
 
         return self._studio.jobs.start(project, "mix", "Composing the dataset", work)
 

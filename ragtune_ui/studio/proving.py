@@ -11,6 +11,7 @@ from ragtune_ui.domain.errors import PassageError, RagtuneError
 from ragtune_ui.domain.passages import Chunk, ChunkSettings, Judgement, Passage, SearchSettings
 from ragtune_ui.domain.ranks import DEPTH, Answers, Ranking, Span, hit, measured, ndcg, reciprocal
 from ragtune_ui.domain.scores import Interval
+from ragtune_ui.domain.words import counted
 from ragtune_ui.store import files
 from ragtune_ui.store.projects import Project, now
 from ragtune_ui.studio.jobs import Task
@@ -92,7 +93,7 @@ class Proving:
             kept = [j for j in project.judgements() if (j.question, j.document, j.start, j.end) != key]
             project.keep_judgements([*kept, Judgement(*key, relevant=relevant, at=now())])
         number = len(self.wanted(project))
-        return f"Kept. {number:,} question{'s test' if number != 1 else ' tests'} the search now."
+        return f"Kept. {counted(number, 'question tests', 'questions test')} the search now."
 
     def verdict_on(self, project: Project, question: str, chunk: Chunk) -> bool | None:
         """What the person said about a passage for a question, if anything."""

@@ -65,7 +65,8 @@ class Imported:
     @property
     def sentence(self) -> str:
         added = counted(self.added, "question is", "questions are")
-        parts = [f"{added} in, {self.without_evidence:,} of them without evidence."]
+        lacking = f", {self.without_evidence:,} without evidence" if self.without_evidence else ""
+        parts = [f"{added} in{lacking}."]
         if self.doubled:
             parts.append(f"{counted(self.doubled, 'was', 'were')} here already.")
         if self.problems:
@@ -190,6 +191,7 @@ class Questions:
         """
         if not project.chunks():
             raise QuestionError("There are no passages to ask about.", "Add documents first.")
+        self._studio.authors.check(project.choices())
 
         def work(task: Task) -> str:
             added = self.write_all(project, task, limit)
@@ -215,13 +217,14 @@ class Questions:
         for chunk in project.chunks():
             by_document.setdefault(chunk.document, []).append(chunk)
         documents = [d for d in project.documents() if d.ready]
-        added = 0
+        new: Counter[str] = Counter()
         for done, document in enumerate(documents):
             task.progress(done, len(documents), f"Reading {document.name}")
             own = by_document.get(document.id, [])
             proposed = writer.write(document, project.text(document.id), own, project.questions())
-            added += self._add(project, document, own, proposed, limit)
-        added += self._ask_model(project, documents, by_document, limit, task)
+            new[document.id] = self._add(project, document, own, proposed, limit)
+        room = {d.id: limit - new[d.id] if limit else WANTED for d in documents}
+        added = new.total() + self._ask_model(project, documents, by_document, room, task)
         task.progress(len(documents), len(documents), "Written")
         task.result(written=added)
         return added
@@ -231,16 +234,16 @@ class Questions:
         project: Project,
         documents: Sequence[Document],
         by_document: Mapping[str, list[Chunk]],
-        limit: int,
+        room: Mapping[str, int],
         task: Task,
     ) -> int:
-        """Questions by a model for documents that have less than their share."""
+        """Questions by a model for English documents that have less than their share; ``room``: new ones, at most."""
         have = Counter(q.document for q in project.questions())
         passages = sum(map(len, by_document.values()))
         share = {d.id: ceil(WANTED * len(by_document.get(d.id, [])) / max(1, passages)) for d in documents}
-        share = {id: min(number, limit or number) for id, number in share.items()}
-        short = [d for d in documents if have[d.id] < share[d.id]]
-        added = 0
+        share = {id: min(number, have[id] + room[id]) for id, number in share.items()}
+        short = [d for d in documents if have[d.id] < share[d.id] and d.language in ("", "English")]
+        choices, added = project.choices(), 0  # whoever writes when the work begins writes to its end
         for done, document in enumerate(short):
             own = by_document[document.id]
 
@@ -248,11 +251,11 @@ class Questions:
                 task.progress(100 * done + 100 * part // max(1, of), 100 * len(short), f"Asking about {name}")
 
             text, wanted = project.text(document.id), share[document.id]
-            with self._studio.authors.using(project) as author:
+            with self._studio.authors.using(choices) as author:
                 written = list(
                     self._studio.writer().write(document, text, own, project.questions(), author, wanted, progress)
                 )
-            added += self._add(project, document, own, self._found(project, written, own))
+            added += self._add(project, document, own, self._found(project, written, own), room[document.id])
         return added
 
     def _found(self, project: Project, written: Sequence[Question], chunks: Sequence[Chunk]) -> list[Question]:

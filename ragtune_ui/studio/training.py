@@ -129,7 +129,7 @@ class Training:
             frozen = self._studio.mixing.compose(project, project.choices().mix, task)
             made.append(frozen)
             self._studio.speakers.release()
-            return f"{sum(frozen.counts[lane] for lane in ('raft', 'plain', 'dap')):,} examples are frozen."
+            return frozen.sentence
 
         id = self._studio.jobs.start(project, "mix", "Composing the dataset", work)
         self._studio.jobs.then(project, id, lambda: self.launch(project, made[0], plan))

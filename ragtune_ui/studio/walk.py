@@ -14,6 +14,7 @@ from ragtune_ui.domain.errors import QuestionError, RagtuneError
 from ragtune_ui.domain.records import to_record
 from ragtune_ui.domain.runs import Job, loss_drop, time_words
 from ragtune_ui.domain.verdicts import CELLS, Verdict
+from ragtune_ui.domain.words import counted
 from ragtune_ui.store import files
 from ragtune_ui.store.presets import Preset, preset_named
 from ragtune_ui.store.projects import Project
@@ -58,7 +59,7 @@ def walk(studio: Studio, order: Order) -> Verdict:
             raise RagtuneError("None of the files could be read.", "Open the project to see what to do for each.")
         studio.documents.ensure_held_back(project)
         studio.retrieval.index(project, task)
-        return f"{added.sentence} {len(project.chunks()):,} passages."
+        return f"{added.sentence} {counted(len(project.chunks()), 'passage')}."
 
     _do(studio, project, order, "documents", "Reading the documents", read)
     _do(studio, project, order, "questions", "Questions", lambda task: _questions(studio, project, order, task))

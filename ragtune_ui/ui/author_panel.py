@@ -15,24 +15,29 @@ from ragtune_ui.ui.page import Page
 if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
 
-SERVERS = "Ollama, LM Studio, llama.cpp, vLLM: any server that speaks the OpenAI protocol."
+SERVERS = (
+    "If a program such as Ollama or LM Studio runs a larger model for you, RAGTune can ask it (any server that speaks "
+    "the OpenAI protocol). It is shown passages of your documents, with the documents' names."
+)
 
 # SHOWS ---------------------------------------------------------------------------------------
 
 
-def author(name: str, endpoint: Endpoint) -> Html:
+def author(name: str, endpoint: Endpoint, allowed: bool) -> Html:
     """Who writes, and where the passages go for it."""
+    first = "RAGTune writes by rules first. Where they find too few, this model writes: "
     if not endpoint.url:
-        where = cards.pill("ok", "on this computer")
-    elif endpoint.local:
-        where = cards.pill("ok", "on this computer, by another program")
+        return tag("p", first, tag("strong", name), " ", cards.pill("ok", "on this computer"), cls="sub")
+    if not allowed:
+        where = cards.pill("error", "not allowed: another computer")
+    elif not endpoint.local:
+        where = cards.pill("warn", f"passages are sent to {endpoint.host}")
+    elif endpoint.model.endswith("cloud"):
+        where = cards.pill("warn", "runs elsewhere: passages leave this computer")
     else:
-        where = cards.pill("warn", "passages are sent to another computer")
-    said = tag("p", "Patterns write first. Where they find too few: ", tag("strong", name), " ", where, cls="sub")
-    if not endpoint.url:
-        return said
+        where = cards.pill("info", "passages go to another program on this computer")
     back = cards.button("Use the model of this project", do="forget", kind="small")
-    return tag("div", said, back, cls="split")
+    return tag("div", tag("p", first, tag("strong", name), " ", where, cls="sub"), back, cls="split")
 
 
 # DOES ----------------------------------------------------------------------------------------
@@ -45,7 +50,7 @@ def find(studio: Studio, project: Any, url: str) -> tuple[Any, Html]:
         return gr.skip(), cards.note("warn", "The server has no model yet.", "Fetch one with its own program first.")
     there = counted(len(names), "model is", "models are")
     found = cards.note("ok", f"{there} there. Choose one, then press “Let it write”.")
-    return gr.update(choices=names, value=names[0]), found
+    return gr.update(choices=names, value=None), found
 
 
 def choose(studio: Studio, project: Any, url: str, model: str | None) -> Html:
@@ -59,7 +64,10 @@ def forget(studio: Studio, project: Any, act: dict[str, str]) -> Html:
 
 
 def refresh(studio: Studio, project: Any) -> Html:
-    return author(studio.authors.name(project), project.choices().endpoint) if project else Html("")
+    if project is None:
+        return Html("")
+    endpoint = project.choices().endpoint
+    return author(studio.authors.name(project), endpoint, studio.authors.allowed(endpoint))
 
 
 def mark(studio: Studio, project: Any) -> Any:
@@ -88,5 +96,5 @@ def build(page: Page) -> None:
     # A server shows its models first; the one that is chosen writes until it is taken back.
     page.on(look.click, find, [url], [model, note], note=note)
     page.on(use.click, choose, [url, model], [note], note=note)
-    page.on(who.select, forget, outputs=[note], acts=True, note=note)
+    page.on(who.select, forget, outputs=[page.message], acts=True)
     page.on_look(refresh, [who], key=mark)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ragtune_ui.domain.changes import Impact
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.passages import readable
+from ragtune_ui.domain.words import counted
 from ragtune_ui.ui import cards
 from ragtune_ui.ui.cards import Html, tag
 
@@ -248,6 +249,4 @@ def _list(rows: Sequence[Html]) -> Html:
 
 
 def _count(number: int, word: str, nothing: str = "0") -> str:
-    if not number:
-        return nothing
-    return f"1 {word}" if number == 1 else f"{number:,} {word}s"
+    return counted(number, word) if number else nothing

@@ -114,7 +114,7 @@ def dialogs(rows: Sequence[DocumentRow]) -> Html:
     made = []
     for row in rows:
         if row.questions:
-            said = "1 approved question rests" if row.questions == 1 else f"{row.questions:,} approved questions rest"
+            said = counted(row.questions, "approved question rests", "approved questions rest")
             body = tag("p", f"{said} on it and would lose the passage that proves the answer. You can bring it back.")
             made.append(cards.dialog(f"docs-remove-{row.document.id}", f"Remove “{row.document.name}”?", body,
                                      [("remove", "Remove document", "danger")]))  # fmt: skip

@@ -70,7 +70,7 @@ def time_taken(seconds: float) -> str:
 
 def settings_words(settings: SearchSettings) -> str:
     """``4 passages, half meaning half words``."""
-    words = f"{settings.number} passages" if settings.number != 1 else "1 passage"
+    words = counted(settings.number, "passage")
     meaning = round(100 * settings.balance)
     parts = [words, f"{meaning} % meaning, {100 - meaning} % words"]
     parts += [f"score at least {settings.threshold:.2f}"] if settings.threshold else []

@@ -34,7 +34,7 @@ def explanation(first: bool) -> Html:
         tag("p", tag("strong", "Tuning"), " lets a language model practise answering from passages, naming its source,"
             " and saying so when your documents do not say.", cls="text"),
         tag("p", tag("strong", "The verdict"), " asks both models held-back questions and tells whether tuning helped."
-            " All of it happens on this computer.", cls="text"),
+            " All of it happens on this computer, unless you name a server yourself.", cls="text"),
     ])  # fmt: skip
     if not first:
         return cards.folded("What RAGTune does", lines)

@@ -27,7 +27,7 @@ def readiness(tested: Tested | None) -> Html:
         return Html("")
     right = round(tested.hit5.mean * tested.questions / 100)
     kind: cards.Kind = "ok" if tested.hit5.mean >= ENOUGH else "warn"
-    return cards.pill(kind, f"{tested.questions:,} questions, right passage in the first five: {right:,}")
+    return cards.pill(kind, f"{counted(tested.questions, 'question')}, right passage in the first five: {right:,}")
 
 
 def outcome(tested: Tested | None, stale: str, questions: int) -> Html:
@@ -47,7 +47,7 @@ def outcome(tested: Tested | None, stale: str, questions: int) -> Html:
         ("Order of the right passages (nDCG, first ten)", f"{tested.ndcg.mean / 100:.2f}", ranged_score(tested.ndcg)),
     ]
     old = cards.note("warn", stale, "Test the search again.") if stale else ""
-    basis = f"{tested.questions:,} questions. The range holds the true figure in 95 of 100 such tests."
+    basis = f"{counted(tested.questions, 'question')}. The range holds the true figure in 95 of 100 such tests."
     return tag("div", old, cards.tiles(rows), cards.tiles(field), tag("p", basis, cls="caption"), cls="stack")
 
 

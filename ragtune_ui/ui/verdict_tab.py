@@ -185,7 +185,7 @@ def held_back(questions: Sequence[Any]) -> Html:
         notes.append(
             cards.note(
                 "info",
-                f"{written:,} of these {n:,} questions were written automatically, from patterns in your documents.",
+                f"RAGTune, and no person, wrote {written:,} of these {n:,} questions.",
                 "Read some of them before you rely on the figures.",
                 actions=[("Open Questions", "ask")],
             )

@@ -79,6 +79,16 @@ def test_the_oracle_stands_in_different_places():
     assert len({e.passages.index(e.oracles[0]) for e in answers}) > 1
 
 
+def test_half_of_the_examples_keep_the_order_of_the_search():
+    kept = []
+    for e in raft.examples(asked(), library(), tools(), replace(MIX, variants=20), 120):
+        (found,) = tools().search([next(q.question for q in asked() if q.id == e.question)])
+        rank = {c.id: n for n, c in enumerate(found)}
+        ranks = [rank.get(id, len(rank)) for id in e.passages]
+        kept += [ranks == sorted(ranks)] if len(set(ranks)) == 4 else []
+    assert len(kept) > 30 and 0.4 < sum(kept) / len(kept) < 0.7  # a shuffle keeps four in order once in 24
+
+
 def test_held_out_documents_never_reach_the_training_examples():
     kept = [c for c in library() if c.document == "ramps.md"]
     pools = Pools([q for q in asked() if q.document == "ramps.md"], kept, prompts())

@@ -2,10 +2,13 @@
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,7 @@ from ragtune_ui.domain.examples import Message
 from ragtune_ui.engine import endpoint
 from ragtune_ui.engine.endpoint import EndpointSpeaker
 
+ROOT = Path(__file__).resolve().parents[2]
 PROMPTS = [[Message("system", "Be short."), Message("user", f"Say {n}.")] for n in range(6)]
 
 
@@ -42,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         self.fail() or self.send(200, {"object": "list", "data": models})
 
     def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked = asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.seen.append((self.path, asked))
         self.server.keys.append(self.headers.get("Authorization"))
         if self.fail():
@@ -81,7 +85,7 @@ def serving(status=None, reply=lambda text: f"<think>hm</think> {text}"):
 def test_answers_come_in_order_without_the_thoughts():
     seen = []
     with serving() as (server, place):
-        speaker = EndpointSpeaker(place, "secret", network=False)
+        speaker = EndpointSpeaker(place, "secret")
         assert speaker.models() == ["big", "small"]
         said = speaker.answer(PROMPTS, "base", 24, lambda done, total, note: seen.append((done, total)))
         speaker.close()
@@ -93,15 +97,15 @@ def test_answers_come_in_order_without_the_thoughts():
 
 
 def test_an_empty_answer_is_an_empty_text():
-    with serving(reply=lambda text: None) as (_, place):
-        assert EndpointSpeaker(place, "", False).answer(PROMPTS[:1], "base", 9, quiet) == [""]
+    with serving(reply=lambda text: None if text == "Say 0." else text) as (_, place):
+        assert EndpointSpeaker(place).answer(PROMPTS[:2], "base", 9, quiet) == ["", "Say 1."]
 
 
 @pytest.mark.parametrize(
     ("status", "said"),
     [
         (401, "wants a valid key"),
-        (404, "no model named “small”"),
+        (404, "does not know this model"),
         (429, "slow down"),
         (400, "an error (400)"),
         (500, "an error (500)"),
@@ -111,46 +115,98 @@ def test_an_empty_answer_is_an_empty_text():
     ],
 )
 def test_every_failure_is_a_sentence(status, said, monkeypatch):
-    monkeypatch.setattr(endpoint, "RETRIES", 0)
     monkeypatch.setattr(endpoint, "SECONDS", 1.0)
     with serving(status) as (server, place), pytest.raises(QuestionError) as error:
-        EndpointSpeaker(place, "", False).answer(PROMPTS[:1], "base", 9, quiet)
+        EndpointSpeaker(place, "sk-123").answer(PROMPTS[:1], "base", 9, quiet)
     assert said in str(error.value) and error.value.remedy
     assert not any("elsewhere" in path for path, _ in server.seen)
 
 
-def test_nobody_there_is_said(monkeypatch):
-    monkeypatch.setattr(endpoint, "RETRIES", 0)
+@pytest.mark.parametrize("status", [400, 401, 500])
+def test_what_the_server_says_is_not_repeated(status, monkeypatch):
+    """It may echo the passage and the key; details are kept in the project and can be copied."""
+
+    def echo(handler):
+        handler.send(status, {"error": {"message": f"Say 0. {handler.headers.get('Authorization')}"}})
+        return True
+
+    monkeypatch.setattr(Handler, "fail", echo)
+    with serving() as (_, place), pytest.raises(QuestionError) as error:
+        EndpointSpeaker(place, "sk-123").answer(PROMPTS[:1], "base", 9, quiet)
+    told = f"{error.value} {error.value.remedy} {error.value.details}"
+    assert "Say 0" not in told and "sk-123" not in told and f"HTTP {status}" in told
+
+
+def test_one_refused_prompt_leaves_the_others(monkeypatch):
+    def refuse(handler):
+        if handler.asked["messages"][-1]["content"] == "Say 3.":
+            handler.send(400, {})
+            return True
+        return False
+
+    monkeypatch.setattr(Handler, "fail", refuse)
+    with serving() as (_, place):
+        said = EndpointSpeaker(place).answer(PROMPTS, "base", 9, quiet)
+    assert [n for n, text in enumerate(said) if not text] == [3]
+
+
+def test_thoughts_without_an_answer_are_said():
+    with serving(reply=lambda text: "<think>well, well") as (_, place), pytest.raises(QuestionError, match="in words"):
+        EndpointSpeaker(place).answer(PROMPTS, "base", 9, quiet)
+
+
+def test_nobody_there_is_said():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         place = Endpoint(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "small")
     with pytest.raises(QuestionError, match="No model server answers"):
-        EndpointSpeaker(place, "", False).models()
+        EndpointSpeaker(place).models()
 
 
-def test_another_computer_needs_the_network_to_be_allowed():
-    with pytest.raises(QuestionError, match="not on this computer"):
-        EndpointSpeaker(Endpoint("http://192.0.2.1/v1", "small"), "", network=False)
-    EndpointSpeaker(Endpoint("http://192.0.2.1/v1", "small"), "", network=True).close()
+def test_the_environment_adds_neither_proxies_nor_headers(monkeypatch):
+    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+    with serving() as (server, place):
+        assert EndpointSpeaker(place).models() == ["big", "small"]
+        assert EndpointSpeaker(place).answer(PROMPTS[:1], "base", 9, quiet) == ["Say 0."]
+    assert server.keys == [None]
 
 
-def test_proxies_of_the_environment_are_not_used(monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    with serving() as (_, place):
-        assert EndpointSpeaker(place, "", False).models() == ["big", "small"]
+def slow(text):
+    time.sleep(3)
+    return text
 
 
-def test_a_stop_does_not_wait_for_the_answers_under_way():
-    def slow(text):
-        time.sleep(5)
-        return text
-
+def test_a_stop_sends_nothing_more_and_does_not_wait():
     def stop(done, total, note):
+        time.sleep(0.3)
         raise Stopped("Stopped.")
 
-    with serving(reply=slow) as (_, place):
+    with serving(reply=slow) as (server, place):
         began = time.monotonic()
         with pytest.raises(Stopped):
-            EndpointSpeaker(place, "", False).answer(PROMPTS, "base", 9, stop)
+            EndpointSpeaker(place).answer(PROMPTS, "base", 9, stop)
         assert time.monotonic() - began < 2
+        time.sleep(3.5)
+        assert len(server.seen) <= endpoint.AT_ONCE
+
+
+def test_a_program_that_ends_sends_nothing_more():
+    code = """
+import threading, time
+from ragtune_ui.domain.endpoints import Endpoint
+from ragtune_ui.domain.examples import Message
+from ragtune_ui.engine.endpoint import EndpointSpeaker
+speaker = EndpointSpeaker(Endpoint("URL", "small"))
+prompts = [[Message("user", str(n))] for n in range(20)]
+ask = lambda: speaker.answer(prompts, "base", 9, lambda done, total, note: None)
+threading.Thread(target=ask, daemon=True).start()
+time.sleep(1)
+"""
+    with serving(reply=slow) as (server, place):
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-c", code.replace("URL", place.url)], check=True, timeout=60, cwd=ROOT)
+        took = time.monotonic() - began
+        time.sleep(4)
+        assert 1 <= len(server.seen) <= endpoint.AT_ONCE and took < 30

@@ -6,7 +6,8 @@ from ragtune_ui.engine.writing.wording import well_worded
 
 SOURCE = (
     "In 1911 the Orrelmouth company ordered a new slewing crane. It was built by Ada Strake and paints were carried on "
-    "two barges. Six forces act on the hook. The crew greases the ring every spring. The company abandoned the dock."
+    "two barges. Six forces act on the hook. The crew greases the ring every spring. The company abandoned the dock. "
+    "The maximum load and the age of the crane, and the difference of hook and boom, stand in the book."
 )
 
 
@@ -23,6 +24,10 @@ SOURCE = (
         "Who was the slewing crane built by?",
         "How often does the crew grease the ring?",
         "What must the crew do with the ring?",
+        "What is the difference between the crane hook and the crane boom?",
+        "What is the maximum load the crane is rated to carry?",
+        "How many forces has the company ordered?",
+        "What's the age of the crane?",
     ],
 )
 def test_questions_pass(question):

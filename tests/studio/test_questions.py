@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from ragtune_ui.domain.endpoints import Endpoint
 from ragtune_ui.domain.errors import QuestionError
 from ragtune_ui.domain.questions import Question
 from ragtune_ui.store.tables import read_table
 from ragtune_ui.studio import questions as questions_desk
 from ragtune_ui.studio.questions import PAGE, WITHHELD_SHARE, Imported
+from ragtune_ui.studio.studio import Studio
 from tests.studio.conftest import House, facts
 
 HEADERS = ["Question", "Answer", "Source", "Split", "Answerable", "Evidence"]
@@ -149,6 +151,45 @@ def test_a_model_on_a_server_writes_until_it_is_taken_back(house: House) -> None
     assert authors.name(project) == "Reader"
 
 
+def test_a_server_on_another_computer_must_be_allowed_by_whoever_started(house: House) -> None:
+    house.add({"a.md": "The red sailor is Ada Strake."})
+    authors, project = house.studio.authors, house.project
+    with pytest.raises(QuestionError, match="not on this computer"):
+        authors.choose(project, "models.example", "big")
+    project.choose(endpoint=Endpoint("https://models.example/v1", "big"))  # as it came with somebody's project
+    loaded = len(house.fakes.loaded)
+    with pytest.raises(QuestionError, match="not on this computer") as error:
+        house.studio.questions.write(project)
+    assert "RAGTUNE_SERVERS=models.example" in error.value.remedy and len(house.fakes.loaded) == loaded
+    allowed = replace(house.settings, servers=("models.example",), network=False)
+    studio = Studio(allowed, house.fakes.engines())
+    assert studio.authors.choose(project, "models.example", "big").url == "https://models.example/v1"
+
+
+def test_the_author_stays_while_it_writes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.studio.conftest import Writer
+
+    real = Writer.write
+
+    def write(self, document, text, chunks, asked=(), speaker=None, *rest):
+        if speaker is not None:
+            house.project.choose(endpoint=Endpoint("http://127.0.0.1:1/v1", "big"))
+        yield from real(self, document, text, chunks, asked, speaker, *rest)
+
+    monkeypatch.setattr(Writer, "write", write)
+    house.add({f"{n}.md": f"The {n} sailor is Ada {n.title()}." for n in ("red", "blue")})
+    house.wait(house.studio.questions.write(house.project))
+    assert len(house.fakes.written) == 2 and {m for m, _ in house.fakes.loaded} == {house.fakes.model}
+
+
+def test_the_limit_counts_new_questions_only(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"a{n}" for n in range(9)]
+    house.add({"a.md": "\n\n".join(f"The {n} sailor is Ada {n.title()}." for n in names)})
+    for _ in range(3):
+        house.wait(house.studio.questions.write(house.project, limit=2))
+    assert [wanted for _, wanted in house.fakes.written] == [2, 2, 4, 4, 4, 4, 6, 6, 6, 6, 6, 6]
+
+
 def test_without_passages_or_facts_there_is_nothing_to_write(house: House) -> None:
     with pytest.raises(QuestionError, match="no passages"):
         house.studio.questions.write(house.project)
@@ -201,7 +242,7 @@ def check(house: House, imported: Imported) -> None:
 def test_csv_in_every_dress(read: House, mark: str, encoding: str) -> None:
     imported = bring(read, "q.csv" if mark != "\t" else "q.tsv", table(ROWS, mark).encode(encoding))
     check(read, imported)
-    assert imported.sentence == "3 questions are in, 0 of them without evidence."
+    assert imported.sentence == "3 questions are in."
 
 
 @pytest.mark.parametrize("name", ["q.jsonl", "q.ndjson", "q.json"])

@@ -24,17 +24,20 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def test_where_passages_go_is_said() -> None:
-    own = clean(panel.author(f"Reader {HOSTILE}", Endpoint()))
+    own = clean(panel.author(f"Reader {HOSTILE}", Endpoint(), True))
     assert "on this computer<" in own and "data-do" not in own
-    local = panel.author("big", Endpoint("http://127.0.0.1:1/v1", "big"))
-    assert "by another program" in local and 'data-do="forget"' in local
-    assert "sent to another computer" in panel.author("big", Endpoint("https://models.example/v1", "big"))
+    local = panel.author("big", Endpoint("http://127.0.0.1:1/v1", "big"), True)
+    assert "another program" in local and 'data-do="forget"' in local
+    assert "leave this computer" in panel.author("big-cloud", Endpoint("http://127.0.0.1:1/v1", "big-cloud"), True)
+    far = Endpoint("https://models.example/v1", "big")
+    assert "sent to models.example" in panel.author("big", far, True)
+    assert "not allowed" in panel.author("big", far, False)
 
 
 def test_a_server_is_looked_at_chosen_and_taken_back(house: House) -> None:
     studio, project = house.studio, house.project
     update, note = panel.find(studio, project, "127.0.0.1:1")
-    assert (update["choices"], update["value"]) == (["big", "small"], "big") and "2 models are there" in note
+    assert (update["choices"], update["value"]) == (["big", "small"], None) and "2 models are there" in note
     assert "small writes" in panel.choose(studio, project, "127.0.0.1:1", "small")
     assert "small at http://127.0.0.1:1/v1" in panel.refresh(studio, project)
     before = panel.mark(studio, project)

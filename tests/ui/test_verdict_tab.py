@@ -80,7 +80,7 @@ def test_the_basis_names_run_questions_and_duration() -> None:
 
 def test_questions_that_nobody_wrote_are_named() -> None:
     some = [SimpleNamespace(who="written")] * 30 + [SimpleNamespace(who="import")] * 10
-    assert "30 of these 40 questions were written automatically" in verdict_tab.held_back(some)
+    assert "RAGTune, and no person, wrote 30 of these 40 questions" in verdict_tab.held_back(some)
     assert "Not enough to say: 18 of at least 20" in verdict_tab.held_back([SimpleNamespace(who="import")] * 18)
     assert "automatically" not in verdict_tab.held_back([SimpleNamespace(who="import")] * 25)
 

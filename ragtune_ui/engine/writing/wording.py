@@ -32,7 +32,7 @@ _SMALL = (
 
 def well_worded(question: str, source: str) -> bool:
     """True where ``question`` reads as one and is about ``source``, the text it was written from."""
-    words = re.findall(r"[\w'’-]+", question.lower())
+    words = re.findall(r"[\w'’-]+", re.sub(r"(?<=what|when)['’]s|(?<=who|how)['’]s", " is", question.lower()))
     known = set(re.findall(r"[\w'’-]+", source.lower()))
     asking = next((n for n, w in enumerate(words) if w in _ASKING), None)
     if asking is None or words[-1] in DETERMINERS | {"and", "or", "not"} or _stutters(words):
@@ -41,21 +41,23 @@ def well_worded(question: str, source: str) -> bool:
 
 
 def _stutters(words: list[str]) -> bool:
-    """True where a word follows itself, or a pair of words with a telling one comes twice."""
+    """True where a word follows itself, or a pair of telling words comes twice."""
     pairs = list(pairwise(words))
-    telling = [p for p in pairs if not set(p) <= _SMALL]
+    telling = [p for p in pairs if not set(p) & _SMALL]
     return any(a == b for a, b in pairs) or len(set(telling)) < len(telling)
 
 
 def _has_its_verbs(words: list[str], asking: int, known: set[str]) -> bool:
     rest = words[asking + 1 :]
     bes = [n for n, w in enumerate(rest) if w in _BE]
-    if len(bes) > 1 and not _LINKS & set(rest[bes[0] : bes[-1]]):
-        return False  # "what is the shape is"
+    between = rest[bes[0] + 1 : bes[-1]] if len(bes) > 1 else []
+    clause = any(b in DETERMINERS and a not in PREPOSITIONS for a, b in pairwise(between))  # "the load the crane"
+    if len(bes) > 1 and not clause and not _LINKS & set(between):
+        return False  # "what is the shape of the river is"
     if any(rest[n + 1 + (rest[n + 1 : n + 2] == ["not"]) :][:1] == ["be"] for n in bes):
         return False
     first = next((n for n, w in enumerate(rest) if w in AUXILIARIES | _TAKE_A_BASE | _HAVE), None)
-    if rest[:1] == ["many"] and first is not None and rest[first] in ("is", "was", "has"):
+    if rest[:1] == ["many"] and first is not None and rest[first] in ("is", "was"):
         return False
     if first is None:  # the asked-for is the subject: "who said", "how many forces act on"
         said = rest if words[asking] == "who" else rest[1:]
