@@ -67,7 +67,7 @@ ROWS = {
         1,
         20,
         1,
-        "Each with other passages in another order. More: larger dataset, more repetition.",
+        "Each with other passages, half of them in another order. More: larger dataset, more repetition.",
     ),
     "size": number(
         "Examples in all",

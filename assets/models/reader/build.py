@@ -2,16 +2,16 @@
 
 Start: all-MiniLM-L6-v2 (22.7 M parameters, Apache-2.0), turned into a decoder
 (``BertLMHeadModel``, ``is_decoder=True``), its vocabulary cut to the pieces that occur in
-European text and its positions tiled from 512 to 1,024. Then one run over public reading
-material in which every sequence holds one to three numbered passages and *all* the
-questions about them in random order, so a passage is read once for many answers. A third of
-the questions is turned round: the answer is given and the question is asked for. The loss
-covers the answers and asked-for questions, and a tenth of the passage tokens (a quarter for the
-first 2.3 M), which teaches the former encoder to write. Early on, some sequences repeat a passage.
+European text and its positions tiled from 512 to 1,024. Then two runs over public reading
+material. A sequence holds one question before and after one to four numbered passages, and its
+answer; or an answer before and after some sentences, and its question; or a short instruction. The loss
+covers the answers and asked-for questions and a small share of the passages and questions,
+which teaches the former encoder to write. See ``Reading`` for the order of what is learned.
 
-It learns neither to cite nor to refuse: that is what tuning on a person's documents teaches.
+Asked as the product asks, it neither cites nor refuses: that is what tuning on a person's documents teaches.
 
-    python build.py train --data DATA --work WORK --minutes 90      # resumable, Ctrl-C is safe
+    python build.py train --data DATA --work WORK --minutes 85      # resumable, Ctrl-C is safe
+    python build.py train --data DATA --work WORK --minutes 182     # goes on from there, the rate rising once more
     python build.py export --work WORK                              # writes the weights beside this file
 
 ``DATA`` holds ``reading/squad-1-train.jsonl.gz`` and ``instructions/*`` (see the model card).
@@ -40,8 +40,10 @@ WARMUP_STEPS = 60
 DECAY_SHARE = 0.3  # of the planned minutes: linear to zero (warm-up, stable, decay)
 POOL = 256  # sequences sorted by length together
 PASSAGE_LOSS_SHARE, PASSAGE_LOSS_EARLY = 0.02, 0.06  # of the passages' tokens are learned, too
-ASK_SHARE, PLAIN_SHARE, PLAIN_TOKENS = 0.1, 0.06, 400
-SENTENCES_UNTIL, SEVERAL_FROM = 20_000, 34_000  # sequences; see Reading
+ASK_SHARE, ASK_SHARE_LATE, PLAIN_SHARE, PLAIN_TOKENS = 0.1, 0.22, 0.06, 400
+SENTENCES_UNTIL, SEVERAL_FROM, SKILLS_FROM, ASKED_FROM = 20_000, 34_000, 42_240, 64512  # sequences; see Reading
+ASKED_LOSS_SHARE = 0.25  # of the question's tokens at the start, which teach how questions are worded
+PASSAGES = 6  # shown at most
 USER, ASSISTANT, BOS, EOS = "<user>", "<assistant>", "[CLS]", "[SEP]"
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}"
@@ -49,6 +51,10 @@ TEMPLATE = (
     "{% elif m['role'] == 'assistant' %}<assistant> {{ m['content'] }}{{ eos_token }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 )
+NAME_IT = "Name the passage, too."
+IF_SILENT = "If no passage says it, write: not said."
+NOT_SAID = "not said."
+WHICH = "Which passage says so?"
 ASKS = (
     "Write a question whose answer is: {answer}",
     "Ask a question that is answered by: {answer}",
@@ -62,6 +68,8 @@ class Pointed(NamedTuple):
     gold: tuple[int, ...]  # where it begins in the passage, each occurrence
     tokens: int  # its length
     read_to: int  # where the passages end
+    cited_at: int = -1  # the token after which its passage's number is to be written; -1: it is not asked for
+    numbered: tuple[tuple[int, int], ...] = ()  # some tokens of the passages, each with its passage's number from 0
 
 
 Sequence = tuple[list[int], list[bool], Pointed | None]  # token ids, which are learned, where the answer stands
@@ -180,6 +188,8 @@ class Reading:
     The question stands before the passages and after them (query-aware contextualization, Liu et al.
     2023, arXiv 2307.03172, section 4.2): a model that only looks back can then read for something.
     Passages grow with the index: sentences around the answer, whole passages, several of one article.
+    Last come two skills that lie still until they are asked for in words of their own, so that tuning finds
+    them ready: to name the passage of an answer, and to tell that no passage holds one.
     """
 
     def __init__(self, data: Path, tok, seed: int) -> None:
@@ -206,7 +216,9 @@ class Reading:
         random.Random(seed).shuffle(self.flat)
         self.stop = encode(["."])[0][0]
         self.marks = encode([f"[{n}]" for n in range(1, 10)])
-        self.question_mark = encode(["Question:"])[0]
+        self.question_mark, self.name_it, self.if_silent, self.not_said, self.which = encode(
+            ["Question:", NAME_IT, IF_SILENT, NOT_SAID, WHICH]
+        )
         self.asks = [encode([a.replace("{answer}", "")])[0] for a in ASKS]
         plain = [(r["prompt"], r["completion"]) for r in read_lines(data / "instructions/t0-reading.jsonl.gz")]
         plain += 4 * [
@@ -222,9 +234,10 @@ class Reading:
     def sequence(self, index: int) -> Sequence:
         rng = random.Random(f"{self.seed}:{index}")
         draw = rng.random()
-        if draw < ASK_SHARE:
-            return self._asking(rng)
-        if draw < ASK_SHARE + PLAIN_SHARE:
+        asking = ASK_SHARE if index < SKILLS_FROM else ASK_SHARE_LATE
+        if draw < asking:
+            return self._asking(rng) if index < SKILLS_FROM else self._asking_of_few(rng)
+        if draw < asking + PLAIN_SHARE:
             return self._instructions(rng)
         return self._reading(rng, index)
 
@@ -234,8 +247,13 @@ class Reading:
         question, answer = self.questions[first][asked]
         windowed = rng.random() < (0.85 if index < SENTENCES_UNTIL else 0.45)
         others = 0 if index < SEVERAL_FROM else rng.choices((0, 1, 2, 3), (0.35, 0.2, 0.2, 0.25))[0]
+        skill = (
+            rng.choices(("none", "name", "silent", "both"), (0.65, 0.11, 0.12, 0.12))[0] if index >= SKILLS_FROM else ""
+        )
+        withheld = skill in ("silent", "both") and rng.random() < 0.5
+        others = max(others, 1) if skill not in ("", "none") else others
         shown = [(first, self._window(rng, self.passages[first], answer) if windowed else self.passages[first])]
-        for _ in range(others):
+        for _ in range(others + withheld):
             near = first + rng.choice((-3, -2, -1, 1, 2, 3))
             hard = rng.random() < 0.7 and 0 <= near < len(self.passages) and self.articles[near] == self.articles[first]
             other = near if hard else rng.randrange(len(self.passages))
@@ -243,26 +261,43 @@ class Reading:
             body = self._window(rng, body, body[-3:-2] if rng.random() < 0.5 else body[:1]) if windowed else body
             if other != first and not places(body, answer) and sum(len(b) for _, b in shown) + len(body) < 720:
                 shown.append((other, body))
+        withheld = withheld and len(shown) > 1
+        if withheld:
+            del shown[0]
         rng.shuffle(shown)
         lead = self.question_mark + question
         ids = [self.bos, self.user, *lead]
-        on, gold = [False] * len(ids), []
+        on, gold, numbered, oracle = [False] * len(ids), [], [], -1
+        if index >= ASKED_FROM:
+            on[2 + len(self.question_mark) :] = [rng.random() < ASKED_LOSS_SHARE for _ in question]
         for n, (passage, body) in enumerate(shown):
             head = self.marks[n] + self.titles[passage]
             ids += head
             on += [False] * len(head)
             body = body[:480]
             if passage == first:
-                gold = [len(ids) + at for at in places(body, answer)]
+                gold, oracle = [len(ids) + at for at in places(body, answer)], n
+            if skill:
+                numbered += [(len(ids) + rng.randrange(len(body)), n) for _ in range(3)]
             ids += body
             share = PASSAGE_LOSS_EARLY if index < SENTENCES_UNTIL else PASSAGE_LOSS_SHARE
             on += [rng.random() < share for _ in body]
         read_to = len(ids)
-        ids += [*lead, self.assistant]
-        on += [False] * (len(lead) + 1)
-        pointed = Pointed(len(ids) - 1, tuple(gold), len(answer), read_to) if gold else None
-        ids += [*answer, self.eos]
-        on += [True] * (len(answer) + 1)
+        asked = {"name": self.name_it, "silent": self.if_silent, "both": self.if_silent + self.name_it}.get(skill, [])
+        ids += [*lead, *asked, self.assistant]
+        on += [False] * (len(lead) + len(asked) + 1)
+        at, cited_at = len(ids) - 1, -1
+        reply = self.not_said if withheld else answer
+        if skill in ("name", "both") and not withheld:
+            cited_at = len(ids) + len(reply)
+            reply = reply + self.marks[oracle]
+        ids += [*reply, self.eos]
+        on += [True] * (len(reply) + 1)
+        if skill == "none" and len(shown) > 1 and rng.random() < 0.6:
+            ids += [self.user, *self.which, self.assistant, *self.marks[oracle], self.eos]
+            on += [False] * (len(self.which) + 2) + [True] * 4
+            cited_at = len(ids) - 4
+        pointed = Pointed(at, tuple(gold), len(answer), read_to, cited_at, tuple(numbered)) if gold else None
         return ids, on, pointed
 
     def _window(self, rng: random.Random, body: list[int], answer: list[int]) -> list[int]:
@@ -295,6 +330,16 @@ class Reading:
             on += [False] * len(turn) + [True] * (len(question) + 1)
         return ids[:POSITIONS], on[:POSITIONS], None
 
+    def _asking_of_few(self, rng: random.Random) -> Sequence:
+        """One question for an answer that is named before a few sentences and after them."""
+        passage = rng.randrange(len(self.passages))
+        question, answer = rng.choice(self.questions[passage])
+        body = self._window(rng, self.passages[passage], answer)[:400]
+        asked = self.asks[0] + answer
+        ids = [self.bos, self.user, *asked, *self.marks[0], *self.titles[passage], *body, *asked, self.assistant]
+        on = [False] * len(ids)
+        return [*ids, *question, self.eos], on + [True] * (len(question) + 1), None
+
     def _instructions(self, rng: random.Random) -> Sequence:
         prompt, reply = self.plain[rng.randrange(len(self.plain))]
         ids = [self.bos, self.user, *prompt, self.assistant, *reply, self.eos]
@@ -326,11 +371,12 @@ def places(body: list[int], wanted: list[int]) -> list[int]:
 class Guide:
     """Shows the model where the answer stands, while it learns; nothing of this is in the result.
 
-    Two losses beside that of the words. *Attention*: one head in each of the last two layers shall
+    Losses beside that of the words. *Attention*: one head in each of the last two layers shall
     look, from the place that writes an answer's token, at that token in the passage. *Pointer*: a
     throw-away linear layer on the hidden states of the fourth layer shall tell the answer's first and
     last token. Both reach the passage's tokens directly; the words of a short answer alone teach a
-    small model to find it many times slower.
+    small model to find it many times slower. *Passage*: where a passage is to be named, the next head shall
+    look at the answer, and a throw-away layer shall tell a token's passage from its hidden state.
     """
 
     LAYERS, HEAD, FIRST_TOKENS, POINTER_LAYER = (4, 5), 32, 4, 3
@@ -340,6 +386,7 @@ class Guide:
 
         self.kept: dict[str, object] = {}
         self.pointer = torch.nn.Linear(model.config.hidden_size, 2)
+        self.passage = torch.nn.Linear(model.config.hidden_size, PASSAGES)
         for n in self.LAYERS:
             attention = model.bert.encoder.layer[n].attention.self
             attention.query.register_forward_hook(self._keep(f"q{n}"))
@@ -353,30 +400,57 @@ class Guide:
         return hook
 
     def losses(self, rows: list[Sequence]):
-        """(attention, pointer) losses of the rows' answers, means in nats; None without an answer to point at."""
+        """(attention, pointer, passage) losses of the rows' answers, means in nats; None without an answer to point
+        at. The last is 0 where no passage is to be named."""
         import torch
 
         pointed = [(r, row[2]) for r, row in enumerate(rows) if row[2] is not None]
         if not pointed:
             return None
-        spots = [
-            (r, p.at + t, [g + t for g in p.gold]) for r, p in pointed for t in range(min(p.tokens, self.FIRST_TOKENS))
-        ]
-        row = torch.tensor([r for r, _, _ in spots])
-        at = torch.tensor([a for _, a, _ in spots])
-        attention = 0.0
-        for n in self.LAYERS:
-            query, key = self.kept[f"q{n}"], self.kept[f"k{n}"]
-            asked = query[row, at, : self.HEAD].float()
-            scores = torch.einsum("nd,ntd->nt", asked, key[:, :, : self.HEAD].float()[row]) / math.sqrt(self.HEAD)
-            scores = scores.masked_fill(torch.arange(scores.shape[1])[None] > at[:, None], -1e9)
-            attention = attention + _likelihood(scores, [g for _, _, g in spots]) / len(self.LAYERS)
-        hidden = self.kept["h"].float()[torch.tensor([r for r, _ in pointed])]
+        attention = self._looks(
+            [
+                (r, p.at + t, [g + t for g in p.gold])
+                for r, p in pointed
+                for t in range(min(p.tokens, self.FIRST_TOKENS))
+            ],
+            0,
+        )
+        hidden = self.kept["h"].float()
+        asked = hidden[torch.tensor([r for r, _ in pointed])]
         beyond = torch.arange(hidden.shape[1])[None] >= torch.tensor([p.read_to for _, p in pointed])[:, None]
-        ends = self.pointer(hidden).masked_fill(beyond[..., None], -1e9)
+        ends = self.pointer(asked).masked_fill(beyond[..., None], -1e9)
         first = _likelihood(ends[..., 0], [list(p.gold) for _, p in pointed])
         last = _likelihood(ends[..., 1], [[g + p.tokens - 1 for g in p.gold] for _, p in pointed])
-        return attention, (first + last) / 2
+        cited = [
+            (r, p.cited_at, [g + t for g in p.gold for t in range(p.tokens)]) for r, p in pointed if p.cited_at >= 0
+        ]
+        passage = torch.zeros(())
+        if cited:
+            spots = [(r, at, n) for r, p in pointed for at, n in p.numbered]
+            told = self.passage(
+                hidden[torch.tensor([r for r, _, _ in spots]), torch.tensor([at for _, at, _ in spots])]
+            )
+            passage = self._looks(cited, 1) + torch.nn.functional.cross_entropy(
+                told, torch.tensor([n for _, _, n in spots])
+            )
+        return attention, (first + last) / 2, passage
+
+    def _looks(self, spots: list[tuple[int, int, list[int]]], head: int):
+        """How far a head of the last layers is from looking, in row and token, at any of the given places."""
+        import torch
+
+        row = torch.tensor([r for r, _, _ in spots])
+        at = torch.tensor([a for _, a, _ in spots])
+        part = slice(head * self.HEAD, (head + 1) * self.HEAD)
+        loss = 0.0
+        for n in self.LAYERS:
+            asked = self.kept[f"q{n}"][row, at, part].float()
+            scores = torch.einsum("nd,ntd->nt", asked, self.kept[f"k{n}"][:, :, part].float()[row]) / math.sqrt(
+                self.HEAD
+            )
+            scores = scores.masked_fill(torch.arange(scores.shape[1])[None] > at[:, None], -1e9)
+            loss = loss + _likelihood(scores, [g for _, _, g in spots]) / len(self.LAYERS)
+        return loss
 
 
 def _likelihood(scores, places: list[list[int]]):
@@ -460,6 +534,7 @@ def train(args: argparse.Namespace) -> None:
     install_attention()
     decayed = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1] + list(guide.pointer.parameters())
+    rest += list(guide.passage.parameters())
     opt = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
         lr=PEAK_LR,
@@ -472,6 +547,7 @@ def train(args: argparse.Namespace) -> None:
         held = torch.load(saved, weights_only=True)
         model.load_state_dict(held["model"])
         guide.pointer.load_state_dict(held["pointer"])
+        guide.passage.load_state_dict(held["passage"])
         opt.load_state_dict(held["opt"])
         state = held["state"]
         print(f"resumed at step {state['step']}, {state['minutes']:.1f} min", flush=True)
@@ -481,8 +557,9 @@ def train(args: argparse.Namespace) -> None:
     seen, kept_at, losses = time.monotonic(), state["minutes"], []
 
     def keep_state() -> None:
-        held = {"model": model.state_dict(), "pointer": guide.pointer.state_dict(), "opt": opt.state_dict()}
-        torch.save({**held, "state": state}, work / "state.new")
+        held = {"model": model.state_dict(), "opt": opt.state_dict(), "state": state}
+        held |= {"pointer": guide.pointer.state_dict(), "passage": guide.passage.state_dict()}
+        torch.save(held, work / "state.new")
         (work / "state.new").replace(saved)
 
     for next_index, rows in data.batches(state["index"]):
@@ -499,7 +576,7 @@ def train(args: argparse.Namespace) -> None:
             logits = model.cls(hidden[:, :-1][chosen])
         loss = F.cross_entropy(logits.float(), ids[:, 1:][chosen])
         guided = guide.losses(rows)
-        (loss if guided is None else loss + 1.5 * guided[0] + 0.5 * guided[1]).backward()
+        (loss if guided is None else loss + 1.5 * guided[0] + 0.5 * guided[1] + 0.5 * guided[2]).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         opt.step()
         opt.zero_grad(set_to_none=True)
@@ -512,11 +589,11 @@ def train(args: argparse.Namespace) -> None:
         if next_index >= 0:
             state["index"] = next_index
         if state["step"] % 20 == 0:
-            words, look, point = (sum(x) / len(x) for x in zip(*(x for x in losses if len(x) == 3), strict=True))
+            words, look, point, name = (sum(x) / len(x) for x in zip(*(x for x in losses if len(x) > 1), strict=True))
             speed = state["tokens"] / max(1e-6, state["minutes"] * 60)
             print(
                 f"step {state['step']} min {state['minutes']:.1f} tokens {state['tokens']} loss {words:.3f} "
-                f"attention {look:.3f} pointer {point:.3f} index {next_index} "
+                f"attention {look:.3f} pointer {point:.3f} passage {name:.3f} index {next_index} "
                 f"lr {lr:.2e} tok/s {speed:.0f}",
                 flush=True,
             )

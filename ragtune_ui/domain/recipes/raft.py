@@ -1,10 +1,11 @@
 """RAFT: question and passages, the oracle among distractors or withheld, to a grounded answer.
 
-After Zhang et al. 2024 (arXiv 2403.10131), with three changes that later work supports:
+After Zhang et al. 2024 (arXiv 2403.10131), with four changes:
 distractors come from the project's own retriever instead of at random (2505.06914,
 2410.05983); passages that also hold the answer are not distractors; where the oracle is
 withheld the target is a refusal instead of the answer, because training answers on passages
-that lack them invites invention (ChatQA, 2401.10225).
+that lack them invites invention (ChatQA, 2401.10225); and half of the examples keep the order of
+the search, in which the chat shows passages, so that a small model may learn what a rank is worth.
 """
 
 from __future__ import annotations
