@@ -18,7 +18,7 @@ class TrainingPlan:
     rank: int = 32  # adapter size (LoRA r); alpha is always 2 r
     learning_rate: float = 1e-3  # task stage
     reading_rate: float = 5e-4  # subject-reading stage
-    rounds: float = 3.0  # epochs over the task examples
+    rounds: float = 4.0  # epochs over the task examples
     reading_rounds: float = 1.0  # epochs over the subject-reading examples
     batch: int = 8  # examples a step
     max_length: int = 1024  # word pieces (tokens) of an example, at most

@@ -238,12 +238,14 @@ class Questions:
         task: Task,
     ) -> int:
         """Questions by a model for English documents that have less than their share; ``room``: new ones, at most."""
+        choices, added = project.choices(), 0  # whoever writes when the work begins writes to its end
+        if not self._studio.authors.writes(choices):
+            return 0
         have = Counter(q.document for q in project.questions())
         passages = sum(map(len, by_document.values()))
         share = {d.id: ceil(WANTED * len(by_document.get(d.id, [])) / max(1, passages)) for d in documents}
         share = {id: min(number, have[id] + room[id]) for id, number in share.items()}
         short = [d for d in documents if have[d.id] < share[d.id] and d.language in ("", "English")]
-        choices, added = project.choices(), 0  # whoever writes when the work begins writes to its end
         for done, document in enumerate(short):
             own = by_document[document.id]
 

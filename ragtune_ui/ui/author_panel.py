@@ -23,8 +23,14 @@ SERVERS = (
 # SHOWS ---------------------------------------------------------------------------------------
 
 
-def author(name: str, endpoint: Endpoint, allowed: bool) -> Html:
+def author(name: str, endpoint: Endpoint, allowed: bool, writes: bool = True) -> Html:
     """Who writes, and where the passages go for it."""
+    if not writes:
+        said = (
+            "RAGTune writes by rules. The built-in reader is too small to write more: choose a larger model on the "
+            "Train page, or name a model server here."
+        )
+        return tag("p", said, cls="sub")
     first = "RAGTune writes by rules first. Where they find too few, this model writes: "
     if not endpoint.url:
         return tag("p", first, tag("strong", name), " ", cards.pill("ok", "on this computer"), cls="sub")
@@ -66,8 +72,9 @@ def forget(studio: Studio, project: Any, act: dict[str, str]) -> Html:
 def refresh(studio: Studio, project: Any) -> Html:
     if project is None:
         return Html("")
-    endpoint = project.choices().endpoint
-    return author(studio.authors.name(project), endpoint, studio.authors.allowed(endpoint))
+    authors, choices = studio.authors, project.choices()
+    endpoint = choices.endpoint
+    return author(authors.name(project), endpoint, authors.allowed(endpoint), authors.writes(choices))
 
 
 def mark(studio: Studio, project: Any) -> Any:

@@ -96,6 +96,7 @@ def test_writing_again_adds_what_is_new_only(house: House) -> None:
 def test_the_model_asks_where_patterns_find_too_little_and_a_search_must_find_what_it_asks(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    house.project.choose(model=str(house.fakes.model))  # a larger one: the built-in reader does not write
     monkeypatch.setattr(questions_desk, "WANTED", 3)
     monkeypatch.setattr(questions_desk, "FOUND_WITHIN", 1)
     house.add({"a.md": facts(["red crane", "blue crane", "red winch"]), "b.md": "The old sailor is Ada Strake."})
@@ -120,7 +121,14 @@ def test_a_limit_caps_each_document(house: House) -> None:
     assert len(house.project.questions()) == 10
 
 
+def test_the_built_in_reader_writes_nothing(house: House) -> None:
+    house.add({"a.md": facts(["red crane"]) + "\n\nThe red sailor is Ada Strake."})
+    house.wait(house.studio.questions.write(house.project))
+    assert len(house.project.questions()) == 1 and house.fakes.written == [] == house.fakes.loaded
+
+
 def test_a_model_asks_within_the_limit(house: House) -> None:
+    house.project.choose(model=str(house.fakes.model))  # a larger one: the built-in reader does not write
     house.add({"a.md": "\n\n".join(f"The {n} sailor is Ada {n.title()}." for n in ("red", "blue", "green"))})
     house.wait(house.studio.questions.write(house.project, limit=2))
     assert {wanted for _, wanted in house.fakes.written} == {2}
@@ -167,6 +175,7 @@ def test_a_server_on_another_computer_must_be_allowed_by_whoever_started(house: 
 
 
 def test_the_author_stays_while_it_writes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.project.choose(model=str(house.fakes.model))  # a larger one: the built-in reader does not write
     from tests.studio.conftest import Writer
 
     real = Writer.write
@@ -183,6 +192,7 @@ def test_the_author_stays_while_it_writes(house: House, monkeypatch: pytest.Monk
 
 
 def test_the_limit_counts_new_questions_only(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.project.choose(model=str(house.fakes.model))  # a larger one: the built-in reader does not write
     names = [f"a{n}" for n in range(9)]
     house.add({"a.md": "\n\n".join(f"The {n} sailor is Ada {n.title()}." for n in names)})
     for _ in range(3):
