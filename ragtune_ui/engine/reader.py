@@ -133,8 +133,8 @@ class DocumentReader:
         notes = [note for note in parsed.notes if "without text" not in note]
         notes += [pictures_said(left, len(pages))] if left else []
         if read:
-            pages = counted(len(read), "page was", "pages were")
-            notes.append(f"{pages} read by text recognition, which may misread: {pages_said(read)}.")
+            said = counted(len(read), "page was", "pages were")
+            notes.append(f"{said} read by text recognition, which may misread: {pages_said(read)}.")
         return replace(parsed, pages=pages, notes=tuple(notes))
 
     def _ask(self, request: dict[str, Any], progress: Progress | None = None) -> dict[str, Any]:

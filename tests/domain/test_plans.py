@@ -26,16 +26,16 @@ def test_a_plan_out_of_bounds_says_so(values, says):
 
 def test_one_stage_where_all_is_mixed():
     # 30 examples, 3 rounds, 8 a step: 11.25, so 12.
-    assert stages(TrainingPlan(), EXAMPLES, "mixed") == (Stage("tuning", 12, 1e-3, 4.0),)
+    assert stages(TrainingPlan(rounds=3), EXAMPLES, "mixed") == (Stage("tuning", 12, 1e-3, 3.0),)
 
 
 def test_two_stages_where_reading_comes_first():
     # 10 examples once, 8 a step: 2. 20 examples three times: 7.5, so 8.
-    assert stages(TrainingPlan(), EXAMPLES, "dap first") == (
+    assert stages(TrainingPlan(rounds=3), EXAMPLES, "dap first") == (
         Stage("reading", 2, 5e-4, 1.0),
-        Stage("tuning", 8, 1e-3, 4.0),
+        Stage("tuning", 8, 1e-3, 3.0),
     )
-    assert [s.name for s in stages(TrainingPlan(), EXAMPLES[20:], "dap first")] == ["reading"]
+    assert [s.name for s in stages(TrainingPlan(rounds=3), EXAMPLES[20:], "dap first")] == ["reading"]
 
 
 def test_an_empty_dataset_is_an_error():
