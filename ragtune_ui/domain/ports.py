@@ -84,13 +84,20 @@ class Searcher(Protocol):
 class Writer(Protocol):
     def write(
         self, document: Document, text: str, chunks: Sequence[Chunk], asked: Sequence[Question] = (),
-        speaker: Answers | None = None, wanted: int = 0, progress: Progress | None = None,
+        prover: Answers | None = None, progress: Progress | None = None,
     ) -> Iterator[Question]:  # fmt: skip
-        """Proposed questions with evidence from one document, best first within it.
+        """Proposed questions with evidence from one document by rules, best first within it.
 
-        Where they and those ``asked`` before are fewer than ``wanted``, ``speaker`` writes more: each
-        of these it could also answer from its passage. ``progress`` may raise Stopped.
+        With a ``prover``, a question that was made from a sentence is kept only if the prover can answer it
+        from its passage. ``progress`` may raise Stopped.
         """
+
+    def ask(
+        self, document: Document, text: str, chunks: Sequence[Chunk], asked: Sequence[Question], speaker: Answers,
+        wanted: int, progress: Progress,
+    ) -> Iterator[Question]:  # fmt: skip
+        """Questions that ``speaker`` writes where the document has fewer than ``wanted`` among those ``asked``:
+        each of these it could also answer from its passage. ``progress`` may raise Stopped."""
 
 
 @dataclass(frozen=True)

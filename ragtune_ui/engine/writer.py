@@ -1,8 +1,10 @@
-"""Writer: questions out of a document's own sentences, by patterns first, then by a language model.
+"""Writer: questions out of a document's own sentences, by rules first, then by a language model.
 
-What the patterns look for: definitions, questions that the document itself asks, instructions, numbers, times, people,
-places, reasons, key-value lines and tables. A draft that a filter rejects is dropped, never mended: precision before
-volume. Where they find too little, the model asks about what is left (``writing/model.py``).
+What the rules look for: definitions, questions that the document itself asks, instructions, numbers, times, people,
+places, reasons, the phrases of a statement, key-value lines and tables. A draft that a filter rejects is dropped, never
+mended: precision before volume. What was made from a sentence has to come back, too: a reader that is shown the passage
+must give the answer (the round trip of Alberti et al. 2019, arXiv 1906.05416). Where all this finds too little, a model
+asks about what is left (``writing/model.py``).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.passages import Chunk, covering
@@ -33,24 +36,46 @@ KINDS = {
 }
 
 
+@dataclass(frozen=True)
+class Made:
+    """A question that a rule made, and the passage that its evidence lies in."""
+
+    question: Question
+    home: Chunk
+    given: bool  # by the form of the document: a heading that asks, a table
+
+
 class QuestionWriter:
     """Proposes questions (``ports.Writer``); the same text and model give the same questions."""
 
     def write(
         self, document: Document, text: str, chunks: Sequence[Chunk], asked: Sequence[Question] = (),
-        speaker: Answers | None = None, wanted: int = 0, progress: Progress | None = None,
+        prover: Answers | None = None, progress: Progress | None = None,
     ) -> Iterator[Question]:  # fmt: skip
         """Proposed questions, best first; evidence is ``text[start:end]`` and the answer stands in it."""
         known = {q.id for q in asked}
-        fresh = [q for q in self._patterned(document, text, chunks) if q.id not in known]
-        yield from fresh
-        taken = [*fresh, *(q for q in asked if q.document == document.id)]
-        short = wanted - len(taken)
-        if speaker is not None and short > 0:
-            make: Callable[[model.Written], Question] = lambda row: _asked(row, document)
-            yield from model.questions(document, text, chunks, taken, speaker, short, progress or _unseen, make)
+        fresh = [m for m in self._ruled(document, text, chunks) if m.question.id not in known]
+        lost = set() if prover is None else self._lost(fresh, prover, progress or _unseen)
+        yield from (m.question for m in fresh if m.question.id not in lost)
 
-    def _patterned(self, document: Document, text: str, chunks: Sequence[Chunk]) -> Iterator[Question]:
+    def ask(
+        self, document: Document, text: str, chunks: Sequence[Chunk], asked: Sequence[Question], speaker: Answers,
+        wanted: int, progress: Progress,
+    ) -> Iterator[Question]:  # fmt: skip
+        """Questions by ``speaker`` about sentences that nothing was asked about; their answers stand in the text."""
+        taken = [q for q in asked if q.document == document.id]
+        make: Callable[[model.Written], Question] = lambda row: _asked(row, document)
+        if (short := wanted - len(taken)) > 0:
+            yield from model.questions(document, text, chunks, taken, speaker, short, progress, make)
+
+    def _lost(self, made: Sequence[Made], prover: Answers, progress: Progress) -> set[str]:
+        """Ids of those that do not come back; what the document's form gave away needs no proof."""
+        tried = [m for m in made if not m.given]
+        back = model.answers([(m.question.question, m.home) for m in tried], prover, progress)
+        rows = zip(tried, back, strict=True)
+        return {m.question.id for m, said in rows if not model.agrees(said, m.question.answer)}
+
+    def _ruled(self, document: Document, text: str, chunks: Sequence[Chunk]) -> Iterator[Made]:
         seen: set[object] = set()
         given: Counter[object] = Counter()
         for found in sorted(_found(text), key=lambda f: (-f.draft.weight, f.start)):
@@ -58,14 +83,14 @@ class QuestionWriter:
             words = " ".join(re.findall(r"\w+", draft.question.lower()))
             if words in seen or not sound(draft, text[found.start : found.end]):
                 continue
-            home = next((c.id for c in covering(chunks, document.id, found.start, found.end)), None)
+            home = next(iter(covering(chunks, document.id, found.start, found.end)), None)
             if home is None:
                 continue
             # One question a sentence or cell; few a passage, and not all of one kind.
             limits = {
                 (found.start, draft.kind == "table" and draft.answer): 1,
-                home: A_CHUNK,
-                (home, draft.kind): A_KIND,
+                home.id: A_CHUNK,
+                (home.id, draft.kind): A_KIND,
             }
             if draft.kind == "acronym":
                 limits["acronym"] = ACRONYMS
@@ -73,7 +98,7 @@ class QuestionWriter:
                 continue
             seen.add(words)
             given.update(limits.keys())
-            yield _question(found, document, text)
+            yield Made(_question(found, document, text), home, found.given)
 
 
 def _found(text: str) -> Iterator[Found]:
@@ -88,7 +113,7 @@ def _from_sentences(text: str, block: Block, vocabulary: Vocabulary) -> Iterator
     for sentence in sentences(text, block):
         if 4 <= len(sentence.text.split()) <= 45 and sentence.text[-1] in ".!":
             for draft in drafts(sentence.text, vocabulary):
-                yield Found(draft, sentence.start, sentence.end)
+                yield Found(draft, sentence.start, sentence.end, given=False)
 
 
 def _question(found: Found, document: Document, text: str) -> Question:

@@ -1,4 +1,4 @@
-"""Authors desk: which model writes the questions that patterns cannot, and whether it may be shown passages."""
+"""Authors desk: which model writes the questions that rules cannot, whether it may be shown passages, who proves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.endpoints import Endpoint, address
 from ragtune_ui.domain.errors import QuestionError
 from ragtune_ui.domain.examples import Message
@@ -75,6 +76,15 @@ class Authors:
         else:
             with self._studio.speakers.using(self._studio.model_folder(choices.model), None) as speaker:
                 yield speaker
+
+    @contextmanager
+    def proving(self, document: Document) -> Iterator[Answers | None]:
+        """The built-in reader, which tries to answer what rules made of a document; it reads English only."""
+        if document.language in ("", "English"):
+            with self._studio.speakers.using(self._studio.model_folder(BUILT_IN), None) as speaker:
+                yield speaker
+        else:
+            yield None
 
     def check(self, choices: Choices) -> None:
         """Raises QuestionError where ``choices`` name a server that may not be asked."""

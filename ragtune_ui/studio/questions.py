@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.errors import QuestionError
 from ragtune_ui.domain.passages import Chunk, find_span, sentence_around
+from ragtune_ui.domain.ports import Progress
 from ragtune_ui.domain.questions import (
     Decision,
     Question,
@@ -207,8 +208,9 @@ class Questions:
     def write_all(self, project: Project, task: Task, limit: int = 0) -> int:
         """Write proposed questions from every ready document; returns how many are new.
 
-        Documents to hold back are chosen before the first question is written (science.md 5.1). Patterns
-        come first; where they give a document less than its share of ``WANTED``, a model asks (see ``Authors``).
+        Documents to hold back are chosen before the first question is written (science.md 5.1). Rules come
+        first, and the built-in reader must be able to answer what they make; where they give a document less than
+        its share of ``WANTED``, a model asks (see ``Authors``). A search must find what is asked about.
         ``limit`` caps the number of new questions for each document; 0 is no cap.
         """
         self._studio.documents.ensure_held_back(project)
@@ -220,9 +222,11 @@ class Questions:
         new: Counter[str] = Counter()
         for done, document in enumerate(documents):
             task.progress(done, len(documents), f"Reading {document.name}")
-            own = by_document.get(document.id, [])
-            proposed = writer.write(document, project.text(document.id), own, project.questions())
-            new[document.id] = self._add(project, document, own, proposed, limit)
+            own, text = by_document.get(document.id, []), project.text(document.id)
+            progress = _within(task, done, len(documents), f"Reading {document.name}")
+            with self._studio.authors.proving(document) as prover:
+                proposed = list(writer.write(document, text, own, project.questions(), prover, progress))
+            new[document.id] = self._add(project, document, own, self._found(project, proposed, own), limit)
         room = {d.id: limit - new[d.id] if limit else WANTED for d in documents}
         added = new.total() + self._ask_model(project, documents, by_document, room, task)
         task.progress(len(documents), len(documents), "Written")
@@ -247,16 +251,11 @@ class Questions:
         share = {id: min(number, have[id] + room[id]) for id, number in share.items()}
         short = [d for d in documents if have[d.id] < share[d.id] and d.language in ("", "English")]
         for done, document in enumerate(short):
-            own = by_document[document.id]
-
-            def progress(part: int, of: int, note: str, done: int = done, name: str = document.name) -> None:
-                task.progress(100 * done + 100 * part // max(1, of), 100 * len(short), f"Asking about {name}")
-
-            text, wanted = project.text(document.id), share[document.id]
+            own, text, wanted = by_document[document.id], project.text(document.id), share[document.id]
+            progress = _within(task, done, len(short), f"Asking about {document.name}")
             with self._studio.authors.using(choices) as author:
-                written = list(
-                    self._studio.writer().write(document, text, own, project.questions(), author, wanted, progress)
-                )
+                asked = project.questions()
+                written = list(self._studio.writer().ask(document, text, own, asked, author, wanted, progress))
             added += self._add(project, document, own, self._found(project, written, own), room[document.id])
         return added
 
@@ -355,6 +354,11 @@ class Questions:
         if row.split:
             return replace(base, split=row.split)
         return _assigned(base, document)
+
+
+def _within(task: Task, done: int, total: int, note: str) -> Progress:
+    """Progress on one of ``total`` documents, of which ``done`` are finished."""
+    return lambda part, of, _: task.progress(100 * done + 100 * part // max(1, of), 100 * total, note)
 
 
 def _still_said(question: Question, chunks: Sequence[Chunk]) -> bool:

@@ -83,7 +83,7 @@ def test_every_sample_document_holds_its_evidence(reader: DocumentReader) -> Non
     rows = [json.loads(line) for line in (SAMPLE / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
     proven = [row for row in rows if row["evidence"]]
     missing = [row["id"] for row in proven if find_span(texts[row["source"]].text, row["evidence"]) is None]
-    assert len(proven) == 80
+    assert len(proven) == 160
     assert missing == []
 
 

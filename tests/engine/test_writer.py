@@ -10,8 +10,9 @@ from ragtune_ui.domain.passages import Chunk
 from ragtune_ui.domain.questions import question_id
 from ragtune_ui.engine.writer import A_CHUNK, A_KIND, QuestionWriter
 from ragtune_ui.engine.writing.asking import Draft, shortened
+from ragtune_ui.engine.writing.clauses import parse
 from ragtune_ui.engine.writing.filters import sound
-from ragtune_ui.engine.writing.grammar import Vocabulary, is_name, is_role, lowered, my_words, parse
+from ragtune_ui.engine.writing.grammar import Vocabulary, is_name, is_role, lowered, my_words
 from ragtune_ui.engine.writing.prose import blocks, plain, sentences
 from ragtune_ui.engine.writing.words import third
 
@@ -67,7 +68,7 @@ def pairs(text):
          "every 14 days"),
         ("The drive winch was built in 2009.", "When was the drive winch built?", "in 2009"),
         ("All entries must be signed by 5 May.", "By when must all entries be signed?", "5 May"),
-        ("In 2014, the Orrelmouth ramp was rebuilt.", "When was the Orrelmouth ramp rebuilt?", "In 2014"),
+        ("In 2014, the Orrelmouth ramp was rebuilt.", "In what year was the Orrelmouth ramp rebuilt?", "2014"),
         ("The water-mist system runs for 18 minutes.", "For how long does the water-mist system run?", "18 minutes"),
         # People and places
         ("Lisbet Norrow leads the ramp crew at both banks.", "Who leads the ramp crew at both banks?", "Lisbet Norrow"),
@@ -107,7 +108,6 @@ def test_a_sentence_gives_its_question(sentence, question, answer):
         "See the section above, which is kept in the office.",
         "The following steps are kept in the office.",
         "Is the ramp 6 metres wide?",
-        "The ferry master stops the winch and sounds the siren for ten seconds.",  # two verbs, one duration
         "The log is signed on the last Friday of each.",
         "Adobe Reader provides forms to everyone.",
         "The meeting is held every week.",  # which meeting?
@@ -258,7 +258,7 @@ def test_plain_maps_each_character():
     [
         ("The ramp must be signed off today.", "must", "The ramp", "signed"),
         ("The drive winch carries two drums.", "does", "The drive winch", "carry"),
-        ("Ramp crews keep a bale of straw.", "do", "Ramp crews", "keep"),
+        ("The ramp crews keep a bale of straw.", "do", "The ramp crews", "keep"),
         ("The old ramp sank in a gale.", "did", "The old ramp", "sink"),
         ("The shore crew has taken the rope.", "has", "The shore crew", "taken"),
         ("The gauge cannot be read in fog.", "can", "The gauge", "read"),

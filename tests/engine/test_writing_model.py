@@ -80,10 +80,10 @@ def chunks():
 
 def written(parrot, wanted=5, asked=()):
     seen = []
-    found = QuestionWriter().write(
+    found = QuestionWriter().ask(
         DOCUMENT, TEXT, chunks(), asked, parrot, wanted, lambda done, total, note: seen.append((done, total))
     )
-    return [q for q in found if q.question.startswith("M:")], seen
+    return list(found), seen
 
 
 GOOD = "M: when does the crew paint the hull at Orrelmouth?"

@@ -150,14 +150,17 @@ class Searcher:
 
 
 class Writer:
-    def write(self, document, text, chunks, asked=(), speaker=None, wanted=0, progress=None) -> Iterator[Question]:
+    def write(self, document, text, chunks, asked=(), prover=None, progress=None) -> Iterator[Question]:
+        if prover is not None:
+            prover.fakes.proved.append(document.name)
+            progress(0, 1, "")
         known = {q.id for q in asked}
         for m in FACT.finditer(text):
             said = f"How much does the {m[1]} weigh?"
             if question_id(said, document.id) not in known:
                 yield Question(question_id(said, document.id), said, m[2], m[0], document.id, *m.span())
-        if speaker is None:
-            return
+
+    def ask(self, document, text, chunks, asked, speaker, wanted, progress) -> Iterator[Question]:
         progress(0, 1, "")
         for m in list(re.finditer(r"The (\w+) sailor is ([^.]+)\.", text))[:wanted]:
             speaker.fakes.written.append((document.name, wanted))
@@ -321,6 +324,7 @@ class Fakes:
         self.searches: list[list[str]] = []
         self.loaded: list[tuple[Path, Path | None]] = []
         self.asked: list[tuple[str, object]] = []
+        self.proved: list[str] = []  # documents whose questions a model was to answer
         self.written: list[tuple[str, int]] = []  # documents that the model was to ask about, and how many questions
         self.gate = threading.Event()
         self.gate.set()

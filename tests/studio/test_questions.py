@@ -108,11 +108,23 @@ def test_the_model_asks_where_patterns_find_too_little_and_a_search_must_find_wh
     assert house.fakes.loaded == [(house.fakes.model, None)]
 
 
-def test_a_model_is_not_loaded_where_patterns_suffice(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_built_in_reader_proves_and_no_other_model_is_loaded_where_rules_suffice(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(questions_desk, "WANTED", 2)
     house.add({"a.md": facts(["red crane", "blue crane", "red winch"])})
     house.wait(house.studio.questions.write(house.project))
-    assert house.fakes.loaded == []
+    built_in = house.studio.model_folder("built-in")
+    assert house.fakes.loaded == [(built_in, None)] and house.fakes.proved == ["a.md"]
+
+
+def test_a_document_in_another_language_is_not_proven_by_a_reader_of_english(house: House) -> None:
+    house.add({"a.md": facts(["red crane"])})
+    document = house.document("a.md")
+    with house.studio.authors.proving(replace(document, language="German")) as prover:
+        assert prover is None
+    with house.studio.authors.proving(replace(document, language="English")) as prover:
+        assert prover is not None
 
 
 def test_a_limit_caps_each_document(house: House) -> None:
@@ -124,7 +136,7 @@ def test_a_limit_caps_each_document(house: House) -> None:
 def test_the_built_in_reader_writes_nothing(house: House) -> None:
     house.add({"a.md": facts(["red crane"]) + "\n\nThe red sailor is Ada Strake."})
     house.wait(house.studio.questions.write(house.project))
-    assert len(house.project.questions()) == 1 and house.fakes.written == [] == house.fakes.loaded
+    assert len(house.project.questions()) == 1 and house.fakes.written == []
 
 
 def test_a_model_asks_within_the_limit(house: House) -> None:
@@ -178,14 +190,13 @@ def test_the_author_stays_while_it_writes(house: House, monkeypatch: pytest.Monk
     house.project.choose(model=str(house.fakes.model))  # a larger one: the built-in reader does not write
     from tests.studio.conftest import Writer
 
-    real = Writer.write
+    real = Writer.ask
 
-    def write(self, document, text, chunks, asked=(), speaker=None, *rest):
-        if speaker is not None:
-            house.project.choose(endpoint=Endpoint("http://127.0.0.1:1/v1", "big"))
-        yield from real(self, document, text, chunks, asked, speaker, *rest)
+    def ask(self, *rest):
+        house.project.choose(endpoint=Endpoint("http://127.0.0.1:1/v1", "big"))
+        yield from real(self, *rest)
 
-    monkeypatch.setattr(Writer, "write", write)
+    monkeypatch.setattr(Writer, "ask", ask)
     house.add({f"{n}.md": f"The {n} sailor is Ada {n.title()}." for n in ("red", "blue")})
     house.wait(house.studio.questions.write(house.project))
     assert len(house.fakes.written) == 2 and {m for m, _ in house.fakes.loaded} == {house.fakes.model}
@@ -222,7 +233,7 @@ def test_a_stop_keeps_the_questions_of_finished_documents(house: House, monkeypa
     house.add()
     monkeypatch.setattr(Writer, "write", write)
     assert house.wait(house.studio.questions.write(house.project)).state == "stopped"
-    assert len(house.project.questions()) == 12
+    assert len(house.project.questions()) == 6
 
 
 # importing ------------------------------------------------------------------------------------

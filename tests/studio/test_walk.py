@@ -136,16 +136,22 @@ def test_the_sample_fills_a_project(house: House) -> None:
     wait_until(lambda: project.jobs()[0].ended)
     job = project.jobs()[0]
     assert (job.state, job.what) == ("finished", "sample"), job
-    assert job.note == "12 documents and 90 approved questions are ready. Next: train."
+    assert job.note == "12 documents and 205 approved questions are ready. Next: train."
     about = json.loads((ROOT / "assets" / "sample" / "sample.json").read_text())
     documents, questions = project.documents(), project.questions()
     assert len(documents) == 12 and all(d.ready for d in documents) and project.name == about["title"]
     assert {d.name for d in documents if d.held_back} == set(about["held_back_documents"])
     counts = house.studio.questions.counts(project)
-    assert (counts["all"], counts["accepted"], counts["train"], counts["dev"], counts["test"]) == (90, 90, 50, 10, 30)
+    assert (counts["all"], counts["accepted"], counts["train"], counts["dev"], counts["test"]) == (
+        205,
+        205,
+        120,
+        25,
+        60,
+    )
     held = {d.id for d in documents if d.held_back}
     assert all(q.supported for q in questions)
-    assert sum(not q.answerable for q in questions) == 10
+    assert sum(not q.answerable for q in questions) == 45
     for q in questions:
         if q.evidence:
             assert project.text(q.document)[q.start : q.end] == q.evidence and (q.document in held) == (

@@ -2,17 +2,18 @@
 
 Start: all-MiniLM-L6-v2 (22.7 M parameters, Apache-2.0), turned into a decoder
 (``BertLMHeadModel``, ``is_decoder=True``), its vocabulary cut to the pieces that occur in
-European text and its positions tiled from 512 to 1,024. Then two runs over public reading
-material. A sequence holds one question before and after one to four numbered passages, and its
-answer; or an answer before and after some sentences, and its question; or a short instruction. The loss
-covers the answers and asked-for questions and a small share of the passages and questions,
-which teaches the former encoder to write. See ``Reading`` for the order of what is learned.
+European text and its positions tiled from 512 to 1,024. Then three runs over public reading
+material and passages that ``invented.py`` makes. A sequence holds one question before and after one to
+four numbered passages, and its answer; or an answer before and after some sentences, and its question;
+or a short instruction. The loss covers the answers and asked-for questions and a small share of the passages
+and questions, which teaches the former encoder to write. See ``Reading`` for the order of what is learned.
 
 Asked as the product asks, it neither cites nor refuses: that is what tuning on a person's documents teaches.
 
     python build.py train --data DATA --work WORK --minutes 85      # resumable, Ctrl-C is safe
     python build.py train --data DATA --work WORK --minutes 182     # goes on from there, the rate rising once more
     python build.py export --work WORK                              # writes the weights beside this file
+    python build.py train --data DATA --work THIRD --start FOLDER --index 85248 --minutes 88     # from these weights
 
 ``DATA`` holds ``reading/squad-1-train.jsonl.gz`` and ``instructions/*`` (see the model card).
 """
@@ -32,6 +33,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import invented
+
 START_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 POSITIONS = 1024
 BATCH_TOKENS = 4096
@@ -42,6 +45,8 @@ POOL = 256  # sequences sorted by length together
 PASSAGE_LOSS_SHARE, PASSAGE_LOSS_EARLY = 0.02, 0.06  # of the passages' tokens are learned, too
 ASK_SHARE, ASK_SHARE_LATE, PLAIN_SHARE, PLAIN_TOKENS = 0.1, 0.22, 0.06, 400
 SENTENCES_UNTIL, SEVERAL_FROM, SKILLS_FROM, ASKED_FROM = 20_000, 34_000, 42_240, 64512  # sequences; see Reading
+SILENCE_FROM = 85_248  # more passages, more of them silent, and invented ones
+ASK_SHARE_LAST, PLAIN_SHARE_LAST, INVENTED_SHARE = 0.06, 0.04, 0.14
 ASKED_LOSS_SHARE = 0.25  # of the question's tokens at the start, which teach how questions are worded
 PASSAGES = 6  # shown at most
 USER, ASSISTANT, BOS, EOS = "<user>", "<assistant>", "[CLS]", "[SEP]"
@@ -55,6 +60,7 @@ NAME_IT = "Name the passage, too."
 IF_SILENT = "If no passage says it, write: not said."
 NOT_SAID = "not said."
 WHICH = "Which passage says so?"
+TIED = {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}  # written once, with the embeddings
 ASKS = (
     "Write a question whose answer is: {answer}",
     "Ask a question that is answered by: {answer}",
@@ -70,6 +76,7 @@ class Pointed(NamedTuple):
     read_to: int  # where the passages end
     cited_at: int = -1  # the token after which its passage's number is to be written; -1: it is not asked for
     numbered: tuple[tuple[int, int], ...] = ()  # some tokens of the passages, each with its passage's number from 0
+    silent: bool = False  # no passage holds the answer: the pointer shall stay at the first token of all
 
 
 Sequence = tuple[list[int], list[bool], Pointed | None]  # token ids, which are learned, where the answer stands
@@ -196,7 +203,7 @@ class Reading:
         self.seed = seed
         self.user, self.assistant = tok.convert_tokens_to_ids([USER, ASSISTANT])
         self.bos, self.eos = tok.bos_token_id, tok.eos_token_id
-        encode = lambda texts: tok(texts, add_special_tokens=False)["input_ids"]
+        self.encode = encode = lambda texts: tok(texts, add_special_tokens=False)["input_ids"]
         rows = [r for r in read_lines(data / "reading/squad-1-train.jsonl.gz") if r["questions"]]
         self.titles = [t[:12] for t in encode([f"{r['title'].replace('_', ' ')}:" for r in rows])]
         self.passages = encode([r["passage"] for r in rows])
@@ -234,11 +241,15 @@ class Reading:
     def sequence(self, index: int) -> Sequence:
         rng = random.Random(f"{self.seed}:{index}")
         draw = rng.random()
-        asking = ASK_SHARE if index < SKILLS_FROM else ASK_SHARE_LATE
+        last = index >= SILENCE_FROM
+        asking = ASK_SHARE_LAST if last else ASK_SHARE if index < SKILLS_FROM else ASK_SHARE_LATE
+        plain = PLAIN_SHARE_LAST if last else PLAIN_SHARE
         if draw < asking:
             return self._asking(rng) if index < SKILLS_FROM else self._asking_of_few(rng)
-        if draw < asking + PLAIN_SHARE:
+        if draw < asking + plain:
             return self._instructions(rng)
+        if last and draw < asking + plain + INVENTED_SHARE:
+            return self._invented(rng, index)
         return self._reading(rng, index)
 
     def _reading(self, rng: random.Random, index: int) -> Sequence:
@@ -246,13 +257,14 @@ class Reading:
         first, asked = self.flat[index % len(self.flat)]
         question, answer = self.questions[first][asked]
         windowed = rng.random() < (0.85 if index < SENTENCES_UNTIL else 0.45)
-        others = 0 if index < SEVERAL_FROM else rng.choices((0, 1, 2, 3), (0.35, 0.2, 0.2, 0.25))[0]
-        skill = (
-            rng.choices(("none", "name", "silent", "both"), (0.65, 0.11, 0.12, 0.12))[0] if index >= SKILLS_FROM else ""
-        )
+        last = index >= SILENCE_FROM
+        weights = (0.2, 0.15, 0.25, 0.4) if last else (0.35, 0.2, 0.2, 0.25)
+        others = 0 if index < SEVERAL_FROM else rng.choices((0, 1, 2, 3), weights)[0]
+        skill = self._skill(rng, index)
         withheld = skill in ("silent", "both") and rng.random() < 0.5
         others = max(others, 1) if skill not in ("", "none") else others
-        shown = [(first, self._window(rng, self.passages[first], answer) if windowed else self.passages[first])]
+        oracle = self.passages[first]
+        shown = [(first, self._window(rng, oracle, answer) if windowed else oracle)]
         for _ in range(others + withheld):
             near = first + rng.choice((-3, -2, -1, 1, 2, 3))
             hard = rng.random() < 0.7 and 0 <= near < len(self.passages) and self.articles[near] == self.articles[first]
@@ -263,20 +275,53 @@ class Reading:
                 shown.append((other, body))
         withheld = withheld and len(shown) > 1
         if withheld:
-            del shown[0]
+            rest = self._without(oracle, answer) if last and rng.random() < 0.5 else []
+            shown[:1] = [(first, rest)] if rest else []
         rng.shuffle(shown)
+        passages = [(self.titles[n], body) for n, body in shown]
+        at = -1 if withheld else [n for n, _ in shown].index(first)
+        return self._laid_out(rng, index, question, answer, passages, at, skill)
+
+    def _invented(self, rng: random.Random, index: int) -> Sequence:
+        """A question over invented passages, of which none or one answers it."""
+        skill = self._skill(rng, index)
+        silent = skill in ("silent", "both") and rng.random() < 0.5
+        made = invented.question(rng, rng.choice((1, 2, 3, 4)), silent)
+        texts = [made.question, made.answer, *(f"{title}:" for title, _ in made.passages)]
+        question, answer, *titles = self.encode(texts)
+        bodies = self.encode([text for _, text in made.passages])
+        return self._laid_out(rng, index, question, answer, list(zip(titles, bodies, strict=True)), made.oracle, skill)
+
+    def _skill(self, rng: random.Random, index: int) -> str:
+        if index < SKILLS_FROM:
+            return ""
+        shares = (0.4, 0.12, 0.24, 0.24) if index >= SILENCE_FROM else (0.65, 0.11, 0.12, 0.12)
+        return rng.choices(("none", "name", "silent", "both"), shares)[0]
+
+    def _laid_out(
+        self,
+        rng: random.Random,
+        index: int,
+        question: list[int],
+        answer: list[int],
+        passages: list[tuple[list[int], list[int]]],
+        oracle: int,
+        skill: str,
+    ) -> Sequence:
+        """The question, the passages (title, body), the question again and its answer; ``oracle`` counts from 0, -1
+        where no passage answers."""
         lead = self.question_mark + question
         ids = [self.bos, self.user, *lead]
-        on, gold, numbered, oracle = [False] * len(ids), [], [], -1
+        on, gold, numbered = [False] * len(ids), [], []
         if index >= ASKED_FROM:
             on[2 + len(self.question_mark) :] = [rng.random() < ASKED_LOSS_SHARE for _ in question]
-        for n, (passage, body) in enumerate(shown):
-            head = self.marks[n] + self.titles[passage]
+        for n, (title, body) in enumerate(passages):
+            head = self.marks[n] + title
             ids += head
             on += [False] * len(head)
             body = body[:480]
-            if passage == first:
-                gold, oracle = [len(ids) + at for at in places(body, answer)], n
+            if n == oracle:
+                gold = [len(ids) + at for at in places(body, answer)]
             if skill:
                 numbered += [(len(ids) + rng.randrange(len(body)), n) for _ in range(3)]
             ids += body
@@ -286,19 +331,31 @@ class Reading:
         asked = {"name": self.name_it, "silent": self.if_silent, "both": self.if_silent + self.name_it}.get(skill, [])
         ids += [*lead, *asked, self.assistant]
         on += [False] * (len(lead) + len(asked) + 1)
-        at, cited_at = len(ids) - 1, -1
-        reply = self.not_said if withheld else answer
-        if skill in ("name", "both") and not withheld:
+        at, cited_at, silent = len(ids) - 1, -1, oracle < 0
+        reply = self.not_said if silent else answer
+        if skill in ("name", "both") and not silent:
             cited_at = len(ids) + len(reply)
             reply = reply + self.marks[oracle]
         ids += [*reply, self.eos]
         on += [True] * (len(reply) + 1)
-        if skill == "none" and len(shown) > 1 and rng.random() < 0.6:
+        if skill == "none" and len(passages) > 1 and rng.random() < 0.6:
             ids += [self.user, *self.which, self.assistant, *self.marks[oracle], self.eos]
             on += [False] * (len(self.which) + 2) + [True] * 4
             cited_at = len(ids) - 4
+        if silent and index >= SILENCE_FROM:
+            return ids, on, Pointed(at, (0,), 1, read_to, -1, tuple(numbered), True)
         pointed = Pointed(at, tuple(gold), len(answer), read_to, cited_at, tuple(numbered)) if gold else None
         return ids, on, pointed
+
+    def _without(self, body: list[int], answer: list[int]) -> list[int]:
+        """The passage without the sentences that hold the answer: near it, and silent."""
+        sentences, start = [], 0
+        for n, token in enumerate(body):
+            if token == self.stop or n == len(body) - 1:
+                sentences.append(body[start : n + 1])
+                start = n + 1
+        rest = [t for sentence in sentences if not places(sentence, answer) for t in sentence]
+        return [] if places(rest, answer) or len(rest) < 12 else rest
 
     def _window(self, rng: random.Random, body: list[int], answer: list[int]) -> list[int]:
         """The sentence of an occurrence of the answer, and up to two beside it."""
@@ -405,12 +462,13 @@ class Guide:
         import torch
 
         pointed = [(r, row[2]) for r, row in enumerate(rows) if row[2] is not None]
-        if not pointed:
+        if all(p.silent for _, p in pointed):
             return None
         attention = self._looks(
             [
                 (r, p.at + t, [g + t for g in p.gold])
                 for r, p in pointed
+                if not p.silent
                 for t in range(min(p.tokens, self.FIRST_TOKENS))
             ],
             0,
@@ -530,6 +588,14 @@ def train(args: argparse.Namespace) -> None:
     folder = start_folder()
     tok, keep = make_tokenizer(folder)
     model = make_model(folder, tok, keep)
+    if args.start is not None:
+        from safetensors.torch import load_file
+
+        held = {n: w.float() for n, w in load_file(args.start / "model.safetensors").items()}
+        left = model.load_state_dict(held, strict=False)
+        if left.unexpected_keys or set(left.missing_keys) - TIED:
+            raise SystemExit(f"The weights to start from do not fit: {left}")
+        model.tie_weights()
     guide = Guide(model)
     install_attention()
     decayed = [p for p in model.parameters() if p.ndim > 1]
@@ -541,7 +607,7 @@ def train(args: argparse.Namespace) -> None:
         betas=(0.9, 0.98),
         fused=True,
     )
-    state = {"step": 0, "index": 0, "minutes": 0.0, "tokens": 0}
+    state = {"step": 0, "index": args.index, "minutes": 0.0, "tokens": 0}
     saved = work / "state.pt"
     if saved.exists():
         held = torch.load(saved, weights_only=True)
@@ -628,6 +694,8 @@ def main() -> None:
     t = todo.add_parser("train")
     t.add_argument("--data", type=Path, required=True)
     t.add_argument("--work", type=Path, required=True)
+    t.add_argument("--start", type=Path, help="a folder with exported weights to go on from, instead of the encoder")
+    t.add_argument("--index", type=int, default=0, help="the first sequence of a fresh run")
     t.add_argument("--minutes", type=float, default=90)
     t.add_argument("--threads", type=int, default=os.cpu_count())
     t.add_argument("--seed", type=int, default=42)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ragtune_ui.engine.writing import grammar
-from ragtune_ui.engine.writing.grammar import Clause
+from ragtune_ui.engine.writing.clauses import Clause
 from ragtune_ui.engine.writing.words import AUXILIARIES, GERUNDS, NUMBERS, PREPOSITIONS
 
 
@@ -55,7 +55,7 @@ class Asker:
 
     def __init__(self, clause: Clause, vocabulary: grammar.Vocabulary) -> None:
         self.clause = clause
-        self.subject = grammar.lowered(clause.subject, vocabulary)
+        self.subject = clause.subject if clause.name else grammar.lowered(clause.subject, vocabulary)
 
     def invert(self, opening: str, tail: str | None = None) -> str:
         """``opening`` + front + subject + tail, as a question in the asker's voice."""

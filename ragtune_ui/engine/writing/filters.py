@@ -16,6 +16,10 @@ _POINTS_ELSEWHERE = re.compile(
     r"(?:both|either)(?= of\b|\?)|same|above-mentioned|page|section)\b",
     re.IGNORECASE,
 )
+_LOST_ANSWER = re.compile(
+    r"(?:it|its|they|their|this|that|he|his|she|her|here|see|there)\b|.*\b(?:these|those|following|below|above)\b",
+    re.IGNORECASE,
+)
 _LEFTOVERS = re.compile(r"https?:|www\.|\]\(|[\[\]{}<>|*`#\\=]|\.(?:com|gov|org|html)\b|@\w|__|\s[’']\s|;|TL;?DR")
 _NOUNS_OF_CONTEXT = (
     "form|process|intent|team|meeting|document|person|list|policy|goal|purpose|idea|point|answer|result|first|next|last|"
@@ -58,8 +62,7 @@ def _stands_alone(draft: Draft, asked: list[str]) -> bool:
     needed = 1 if draft.kind in ("definition", "acronym", "faq") else 2
     if len(content) < needed or _UNNAMED.search(draft.question) or _POINTS_ELSEWHERE.search(draft.question):
         return False
-    lost = r"(?:it|they|this|that|he|she|here|see|there)\b|.*\b(?:these|those|following|below|above)\b"
-    return not re.match(lost, draft.answer, re.IGNORECASE)
+    return not _LOST_ANSWER.match(draft.answer)
 
 
 def _well_formed(draft: Draft) -> bool:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ragtune_ui.engine.writing import grammar
 from ragtune_ui.engine.writing.asking import Draft, as_question
+from ragtune_ui.engine.writing.clauses import parse
 from ragtune_ui.engine.writing.prose import Block, plain, sentences
 from ragtune_ui.engine.writing.words import ALSO_NOUNS, BASES, DETERMINERS, GERUNDS
 
@@ -19,6 +19,7 @@ class Found:
     draft: Draft
     start: int
     end: int
+    given: bool = True  # by the form of the document, instead of being made from a sentence
 
 
 def from_layout(text: str, pieces: Sequence[Block]) -> Iterator[Found]:
@@ -97,7 +98,7 @@ _ADVICE = re.compile(r"(?:You (?:can|must|should|may)|To|First|Go)\b")
 
 def _reply(question: str, words: str) -> str:
     """The part of a sentence that answers a question of the document's own; "" where none is sure to."""
-    asked, clause = question.split()[0], grammar.parse(words)
+    asked, clause = question.split()[0], parse(words)
     if asked not in ("How", "What", "Which", *_FITS):
         said = re.match(r"(?:Yes|No)\b", words)
         return said[0] if said else ""

@@ -96,18 +96,22 @@ def write(wanted: Sequence[Candidate], speaker: Answers, progress: Progress) -> 
     asked = speaker.answer([prompt(c) for c in wanted], "base", QUESTION_TOKENS, _half(progress, 0))
     drafts = [Draft(_as_question(q), c.answer, c.kind, c.weight) for q, c in zip(asked, wanted, strict=True)]
     rows = [Written(c, d.question, _stands(d, c)) for c, d in zip(wanted, drafts, strict=True)]
-    contract = Contract()
     tried = [r for r in rows if r.wording]
-    replies = speaker.answer(
-        [contract.messages(r.question, [r.candidate.chunk]) for r in tried], "base", ANSWER_TOKENS, _half(progress, 1)
-    )
-    back = {id(r): contract.read(reply).text for r, reply in zip(tried, replies, strict=True)}
+    replies = answers([(r.question, r.candidate.chunk) for r in tried], speaker, _half(progress, 1))
+    back = {id(r): reply for r, reply in zip(tried, replies, strict=True)}
     return [
         Written(
             r.candidate, r.question, r.wording, back.get(id(r), ""), agrees(back.get(id(r), ""), r.candidate.answer)
         )
         for r in rows
     ]
+
+
+def answers(asked: Sequence[tuple[str, Chunk]], speaker: Answers, progress: Progress) -> list[str]:
+    """What ``speaker`` answers to each question from its passage, without citations."""
+    contract = Contract()
+    prompts = [contract.messages(question, [chunk]) for question, chunk in asked]
+    return [contract.read(r).text for r in speaker.answer(prompts, "base", ANSWER_TOKENS, progress)]
 
 
 def agrees(back: str, answer: str) -> bool:

@@ -9,14 +9,12 @@ from ragtune_ui.engine.writing import grammar
 from ragtune_ui.engine.writing.asking import (
     BOUND,
     COUNT,
-    DATE,
-    MOMENT,
-    Asker,
     Draft,
     as_question,
     clean,
     shortened,
 )
+from ragtune_ui.engine.writing.clauses import parse
 from ragtune_ui.engine.writing.words import ALSO_NOUNS, BASES, DETERMINERS, PREPOSITIONS
 
 _UNCLEAR = re.compile(r"\b(?:it|they|them|this|that|these|those|he|she|so|any of|either)\b", re.IGNORECASE)
@@ -24,7 +22,7 @@ _UNCLEAR = re.compile(r"\b(?:it|they|them|this|that|these|those|he|she|so|any of
 
 def all_openings(text: str, vocabulary: grammar.Vocabulary) -> Iterator[Draft]:
     """The questions of every pattern here; ``text`` is one plain sentence."""
-    for pattern in (acronyms, condition, duty, purpose, moment, there_are, apposition):
+    for pattern in (acronyms, condition, duty, purpose, there_are):
         yield from pattern(text, vocabulary)
 
 
@@ -48,7 +46,7 @@ def condition(text: str, vocabulary: grammar.Vocabulary) -> Iterator[Draft]:
     if not found or _UNCLEAR.search(found["if"]) or re.search(r"\b(?:you|we|I)\b", found["if"]) or "," in found["then"]:
         return
     states = [w for w in found["if"].split()[1:] if grammar.finite(w) or w in ("has", "have")]
-    clause = grammar.parse(found["then"][:1].upper() + found["then"][1:])
+    clause = parse(found["then"][:1].upper() + found["then"][1:])
     if states and clause is not None and clause.subject.lower() not in ("you", "we"):
         asked = f"What happens {found['when'].lower()} {grammar.lowered(found['if'], vocabulary)}"
         yield Draft(as_question(asked), clean(found["then"]), "procedure", 0.8)
@@ -94,27 +92,6 @@ def purpose(text: str, vocabulary: grammar.Vocabulary) -> Iterator[Draft]:
         yield Draft(as_question(f"How do I {found['goal']}"), shortened(answer), "procedure", 0.9)
 
 
-def moment(text: str, vocabulary: grammar.Vocabulary) -> Iterator[Draft]:
-    """``In 2014, the ramp was rebuilt`` -> ``When was the ramp rebuilt?``"""
-    found = re.match(rf"(?P<a>(?P<prep>In|On|By|Since|Until) (?P<when>{MOMENT})), (?P<main>[^;]+)$", text.rstrip(".!"))
-    if not found:
-        return
-    clause = grammar.parse(found["main"][:1].upper() + found["main"][1:])
-    if (
-        clause is None
-        or clause.copula
-        or clause.negated
-        or _UNCLEAR.search(clause.tail)
-        or re.search(DATE, clause.tail)
-    ):
-        return
-    ask = Asker(clause, vocabulary)
-    if ask.whole(clause.tail) and "," not in clause.tail:
-        opening = {"By": "By when", "Since": "Since when", "Until": "Until when"}.get(found["prep"], "When")
-        answer = found["when"] if opening != "When" else found["a"]
-        yield Draft(ask.invert(opening), answer, "time", 0.85)
-
-
 def there_are(text: str, vocabulary: grammar.Vocabulary) -> Iterator[Draft]:
     """``There are three types of leave`` -> ``How many types of leave are there?``"""
     place = r"(?P<rest> (?:in|on|at|for|of the) [^,;:()]+)?[.!:]?$"
@@ -124,15 +101,3 @@ def there_are(text: str, vocabulary: grammar.Vocabulary) -> Iterator[Draft]:
     if re.search(r"\w+s\b", found["what"]) and not re.search(r"\b(?:you|we|to|more|other|main|key)\b", found["what"]):
         asked = f"How many {found['what']} are there{found['rest'] or ''}"
         yield Draft(as_question(asked), found["a"], "number", 0.8)
-
-
-def apposition(text: str, vocabulary: grammar.Vocabulary) -> Iterator[Draft]:
-    """``Corvin Estley, the company electrician, is ...`` -> ``Who is the company electrician?``"""
-    name = r"[A-Z][a-z]+ [A-Z][a-z-]+"
-    role = r"[Tt]he (?:[a-z-]+ ){0,4}[a-z-]+"
-    found = re.match(rf"(?P<name>{name}), (?P<role>{role}), [a-z]", text) or re.match(
-        rf"(?P<role>{role}), (?P<name>{name}), [a-z]", text
-    )
-    if found and grammar.is_name(found["name"]) and grammar.is_role(found["role"]):
-        role = found["role"][0].lower() + found["role"][1:]
-        yield Draft(as_question(f"Who is {role}"), found["name"], "person", 0.9)

@@ -26,9 +26,10 @@ from ragtune_ui.engine.writing.asking import (
     clean,
     shortened,
 )
-from ragtune_ui.engine.writing.grammar import Clause
+from ragtune_ui.engine.writing.clauses import Clause, parse
+from ragtune_ui.engine.writing.constituents import asked
 from ragtune_ui.engine.writing.openings import all_openings
-from ragtune_ui.engine.writing.words import BASES, GERUNDS, NUMBERS, PARTICIPLES, third
+from ragtune_ui.engine.writing.words import BASES, GERUNDS, NUMBERS, third
 
 _LEAD = re.compile(
     r"^(?:however|also|in addition|additionally|furthermore|moreover|generally|typically|usually|normally|in general|"
@@ -45,15 +46,16 @@ def drafts(text: str, vocabulary: grammar.Vocabulary) -> Iterator[Draft]:
     if text.endswith("?") or text.count("(") != text.count(")"):
         return
     yield from all_openings(text, vocabulary)
+    yield from asked(text, vocabulary)
     main, cause = _cut_cause(text)
-    clause = grammar.parse(main)
+    clause = parse(main)
     if clause is None:
         return
     ask = Asker(clause, vocabulary)
     if cause:
         yield from _reasons(ask, cause)
     elif not clause.negated and not clause.none and not clause.tail.lower().startswith(("not ", "no ")):
-        for pattern in (_definition, _measure, _count, _time, _condition, _means, _agent, _place, _facts, _subjects):
+        for pattern in (_definition, _measure, _count, _time, _condition, _means, _place, _facts, _subjects):
             yield from pattern(ask)
 
 
@@ -135,7 +137,8 @@ def _copula(ask: Asker) -> Iterator[Draft]:
     if measured or ask.goes_on(rest) or clause.subject.split()[0].lower() in NUMBERS:
         return
     answer = shortened(rest)
-    person = grammar.is_role(answer) or (grammar.is_role(clause.subject) and bool(re.match(r"[A-Z]", answer)))
+    filled = grammar.is_role(clause.subject) and bool(re.match(r"[A-Z]", answer))  # "the master is Ada Strake"
+    person = clause.person or filled or grammar.is_role(answer)
     defines = clause.subject.lower().startswith(("a ", "an ")) or re.search(r"\b(?:that|which|who|used)\b", rest)
     kind, weight = ("definition", 0.9) if defines else ("fact", 0.75)
     yield Draft(as_question(f"{'Who' if person else 'What'} {clause.front} {ask.subject}"), answer, kind, weight)
@@ -234,18 +237,6 @@ def _means(ask: Asker) -> Iterator[Draft]:
         return
     if ask.whole(ask.before(tool)) and ask.subject not in ("we", "you"):
         yield Draft(ask.invert("With what", ask.before(tool)), tool["a"], "procedure", 0.8)
-
-
-def _agent(ask: Asker) -> Iterator[Draft]:
-    """``... are renewed by Abel Crewdson`` -> ``By whom are ... renewed?``"""
-    found = ask.ends(r"by (?P<a>(?:the |an? |your |our )?(?:[\w’'-]+ ){0,5}[\w’'-]+)")
-    if not found or not (ask.clause.verb in PARTICIPLES or ask.clause.verb.endswith("ed")):
-        return
-    agent = re.sub(rf" (?:in {DATE}|{EVERY})$", "", found["a"])
-    known = grammar.is_role(agent) or grammar.is_name(agent)
-    if known and ask.whole(ask.before(found)) and not re.search(r"\b(?:and|or|who|that|to)\b", agent):
-        when = found["a"][len(agent) :]
-        yield Draft(ask.invert("By whom", ask.before(found) + when), agent, "person", 0.85)
 
 
 _STAYS = frozenset(

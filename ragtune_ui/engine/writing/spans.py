@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ragtune_ui.engine.writing.asking import CLOCK, COUNT, DATE, EVERY, clean
-from ragtune_ui.engine.writing.grammar import Vocabulary, parse
+from ragtune_ui.engine.writing.clauses import parse
+from ragtune_ui.engine.writing.grammar import Vocabulary
 from ragtune_ui.engine.writing.words import AUXILIARIES, CLAUSE_WORDS, DETERMINERS, PREPOSITIONS, PRONOUNS
 
 

@@ -113,7 +113,7 @@ author editor recruiter candidate candidates applicant applicants liaison adviso
 """)
 # Last words of capitalised names that are no people.
 NO_SURNAMES = _set("""
-Act Agency Bank Bay Board Building Bridge Centre Center City Committee Company Council County Court Day Department
+Act Agency Bank Bay Board Card Building Bridge Centre Center City Committee Company Council County Court Day Department
 Design Digital Division Drive District Express Form Fund Group Guide Hall Harbor Harbour Hill House Hub Island Lane
 Library Links Maid Meet Ministry Mile Office Park Plan Platform Policy Port Program Programme Project Quay Reach
 Reader Register Road Room Row School Service Services Site Slack Staithe States Station Street System Team Tower
