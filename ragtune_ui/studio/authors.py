@@ -34,8 +34,8 @@ class Authors:
         return next((m.title for m in self._studio.catalog().choices() if m.id == choices.model), choices.model)
 
     def writes(self, choices: Choices) -> bool:
-        """True where there is a model that may write. The built-in reader is none: of 50 of its questions that passed
-        every check, 8 were sound (``docs/questions-by-the-reader.md``)."""
+        """True where there is a model that may write. The built-in reader is none: it answers what rules wrote, and
+        that is its part (``docs/questions.md``)."""
         return bool(choices.endpoint.url) or choices.model != BUILT_IN
 
     def allowed(self, endpoint: Endpoint) -> bool:

@@ -27,8 +27,8 @@ def author(name: str, endpoint: Endpoint, allowed: bool, writes: bool = True) ->
     """Who writes, and where the passages go for it."""
     if not writes:
         said = (
-            "RAGTune writes by rules. The built-in reader is too small to write more: choose a larger model on the "
-            "Train page, or name a model server here."
+            "RAGTune writes by rules, and keeps what the built-in reader can answer and the search can find. For more "
+            "questions choose a larger model on the Train page, or name a model server here."
         )
         return tag("p", said, cls="sub")
     first = "RAGTune writes by rules first. Where they find too few, this model writes: "

@@ -104,6 +104,24 @@ def test_only_what_comes_back_survives():
     assert "lookout" not in asked  # another passage
 
 
+def test_what_rules_made_of_a_sentence_must_come_back_and_what_the_form_gave_need_not():
+    text = "The ramp of Orrelmouth is 6.4 metres wide. The gate of Orrelmouth is 2.1 metres high.\n\n"
+    text += "Q: How long is the crossing?\n\nA: The crossing takes nine minutes at slack water.\n"
+    whole = [Chunk("c", "d1", "rules.md", 1, (), 0, len(text), text, 0)]
+    every = {q.question for q in QuestionWriter().write(DOCUMENT, text, whole)}
+    wide, high, given = (
+        "How wide is the ramp of Orrelmouth?",
+        "How high is the gate of Orrelmouth?",
+        "How long is the crossing?",
+    )
+    assert every >= {wide, high, given}
+    parrot, seen = Parrot({}, {wide: "about 6.4 metres", high: "6.4 metres"}), []
+    tell = lambda done, total, note: seen.append(done)
+    proven = {q.question for q in QuestionWriter().write(DOCUMENT, text, whole, (), parrot, tell)}
+    assert wide in proven and given in proven and high not in proven and seen
+    assert not any(text.endswith(f"Question: {given}") for text in parrot.seen)
+
+
 def test_the_model_is_not_asked_where_enough_is_there():
     parrot = Parrot({}, {})
     assert written(parrot, wanted=0)[0] == [] and parrot.seen == []
@@ -119,7 +137,8 @@ def test_sentences_that_were_asked_about_are_left_alone():
 @pytest.mark.parametrize(
     ("back", "answer", "same"),
     [("nine minutes", "within nine minutes", True), ("the nine minutes.", "nine minutes", True), ("", "nine", False),
-     ("ten hours", "nine minutes", False), ("nine", "ninety", False)],
+     ("ten hours", "nine minutes", False), ("nine", "ninety", False),
+     ("6.4 metres", "2.1 metres", False), ("in 1855", "1855", True)],
 )  # fmt: skip
 def test_agreement_is_by_words(back, answer, same):
     assert model.agrees(back, answer) is same

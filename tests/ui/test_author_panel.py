@@ -42,7 +42,7 @@ def test_a_server_is_looked_at_chosen_and_taken_back(house: House) -> None:
     assert "small at http://127.0.0.1:1/v1" in panel.refresh(studio, project)
     before = panel.mark(studio, project)
     panel.forget(studio, project, {"do": "forget", "id": ""})
-    assert "too small to write" in panel.refresh(studio, project) and panel.mark(studio, project) != before
+    assert "the built-in reader can answer" in panel.refresh(studio, project) and panel.mark(studio, project) != before
     assert panel.refresh(studio, None) == "" and panel.mark(studio, None) is None
 
 

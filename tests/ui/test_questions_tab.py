@@ -212,7 +212,7 @@ def test_a_file_is_looked_at_and_then_taken(house: House, tmp_path: Path) -> Non
 def test_the_page_before_and_after_questions(house: House) -> None:
     bench = Bench(tab, "ask", house)
     author, *nothing = bench.look(house.project.id, *ALL, 0, "", "", "")
-    assert "too small to write" in author
+    assert "the built-in reader can answer" in author
     pill, work, purposes, desk, rows, bulk, back, way, wanted, proof, message = nothing
     assert "No questions yet" in work and 'data-do="write"' in work and desk["visible"] is False
     assert (pill, rows, proof) == ("", "", "") and "0 to learn from" in purposes

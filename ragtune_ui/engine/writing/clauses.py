@@ -112,6 +112,8 @@ def _front(verb: Any) -> str:
 def begins_with_name(words: Any) -> bool:
     """True where the first token is a name or made of one: "Li Tan", "American", "ABC"."""
     first = words[0]
+    if first.pos_ == "PROPN" and len(words) > 1 and words[1].pos_ == "PROPN" and words[1].text[:1].isupper():
+        return True  # "Doctor Who"
     alone = len(words) < 2 or first.pos_ == "PROPN" or words[1].pos_ != "NOUN"  # "Hydraulic hoses" is none
     return bool(first.ent_type_ in NAMED_KINDS and first.pos_ != "DET" and alone)
 
@@ -213,7 +215,7 @@ def statements(text: str) -> Iterator[Statement]:
     """The statements that a sentence makes: the main one, what is joined to it, and relative clauses behind commas."""
     doc = english.read(text)
     roots = [t for t in doc if t.head == t]
-    if len(roots) != 1 or text.rstrip().endswith("?"):
+    if len(roots) != 1 or text.rstrip().endswith("?") or re.search(r"[:;]\s", text):
         return
     joined_to = [t for t in roots[0].conjuncts if t.dep_ == "conj"]
     for verb in (roots[0], *joined_to, *(t for t in doc if t.dep_ == "relcl")):

@@ -21,6 +21,11 @@ _MUST_STAY = frozenset(("dobj", "attr", "acomp", "oprd", "xcomp", "ccomp", "agen
 _DATED = re.compile(
     r"\d{4}|\d0s|centur|January|February|March|April|May\b|June|July|August|September|October|November|December"
 )
+_LINKS_UP = re.compile(
+    r"(?:as a (?:result|consequence)|in (?:addition|contrast|fact|general|particular|turn|this)|by contrast|"
+    r"for (?:example|instance)|of course|on the (?:other|contrary)|as such)\b",
+    re.IGNORECASE,
+)
 _LASTS = re.compile(r"\b(?:second|minute|hour|day|night|week|month|year|decade|centur)")
 _YEAR = re.compile(r"(?:1\d|20)\d\d$")
 _PLACED = frozenset(
@@ -34,8 +39,9 @@ _PLACED = frozenset(
 _LIGHT = frozenset(
     (
         *("have", "take", "make", "give", "play", "see", "find", "get", "do", "include", "become", "begin", "form"),
-        *("say", "use", "show", "know", "bring", "keep", "leave", "let", "put", "set", "call", "mean", "involve"),
+        *("say", "use", "serve", "show", "know", "bring", "keep", "leave", "let", "put", "set", "call", "mean"),
         *("suggest", "consider", "follow", "describe", "represent", "remain", "cause", "allow", "enable", "exist"),
+        "involve",
     )
 )
 _NAMING = frozenset(("call", "name", "title", "know", "rename", "dub", "nickname", "term"))
@@ -82,7 +88,12 @@ class _Ask:
         self.subject = self._small(statement.subject.words)
         adjuncts = ("prep", "npadvmod")
         self.before = [
-            p for p in statement.before if p.role in adjuncts and not p.points and len(p.words) <= 8 and _whole(p.words)
+            p
+            for p in statement.before
+            if p.role in adjuncts
+            and not (p.points or _LINKS_UP.match(p.text))
+            and len(p.words) <= 8
+            and _whole(p.words)
         ]
 
     def times(self) -> Iterator[Draft]:
@@ -94,6 +105,9 @@ class _Ask:
             words = [t for t in part.words if part.role != "prep" or t != part.head]
             if not all(t.ent_type_ == "DATE" or t.lower_ in ("the", ",", "of") for t in words):
                 continue
+            last, doc = part.words[-1].i, part.head.doc
+            if last + 2 < len(doc) and doc[last + 1].text == "," and _YEAR.match(doc[last + 2].text):
+                continue  # "on September 23", and the year behind the comma
             date, preposition = joined(words), part.head.lower_ if part.role == "prep" else ""
             answer = date
             if _YEAR.match(date) and preposition == "in":
@@ -143,7 +157,7 @@ class _Ask:
 
     def objects(self) -> Iterator[Draft]:
         """``... instigated a revolt`` -> ``What did ... instigate?``"""
-        if self.lemma in _LIGHT:
+        if self.lemma in _LIGHT or self.said.front in ("has", "have", "had"):
             return
         for part in self.said.after:
             if part.role == "dobj" and not part.points and len(part.words) <= 9 and _names(part):
@@ -210,7 +224,7 @@ class _Ask:
         if len(subject.words) > 8 or subject.words[0].lower_ in _VAGUE or not _whole(subject.words):
             return
         head = subject.head
-        special = any(t.dep_ in ("compound", "nmod", "poss") or t.pos_ == "PROPN" for t in head.children)
+        special = any(t.dep_ == "poss" or t.pos_ == "PROPN" for t in head.children)
         if head.pos_ == "PROPN" and head.ent_type_ == "PERSON" and len(subject.words) <= 4:
             opening, weight = "Who", 0.8
         elif head.tag_ == "NN" and special:
@@ -225,7 +239,7 @@ class _Ask:
         else:
             main = [*adverbs, third(verb.lemma_) if verb.tag_ == "VBP" else verb.text]
         words = [t for p in kept for t in p.words]
-        if _content(words) >= 3 and _named(words):
+        if _content([t for t in words if t.ent_type_ != "DATE"]) >= 2 and _content(words) >= 3 and _named(words):
             asked = " ".join((opening, *main, *self._texts(kept)))
             yield Draft(as_question(asked), subject.text, "subject", weight)
 
@@ -234,7 +248,7 @@ class _Ask:
     def _inverted(self, opening: str, part: Part, answer: str, kind: str, weight: float) -> Iterator[Draft]:
         """The question that begins with ``opening`` and leaves ``part`` out, if it can be asked."""
         subject, kept = self.said.subject, self._kept(part)
-        if kept is None or not _whole(subject.words) or subject.words[0].lower_ == "no" or not _whole(part.words):
+        if kept is None or not _whole(subject.words) or not _whole(part.words) or _counts_up(subject):
             return
         passive = any(a.dep_ == "auxpass" for a in self.said.auxiliaries)
         if passive and part.role != "dobj" and any(p.role == "dobj" for p in self.said.after):
@@ -255,9 +269,14 @@ class _Ask:
             if part == without:
                 continue
             clear = not part.points or (owned and part.owned)
-            if part.role in ("ccomp", "advcl", "mark") or not clear or not _whole(part.words):
+            if not clear and part.role != "advcl":
+                return None  # what is left would say less than the sentence
+            aim = part.role == "advcl" and part.words[0].tag_ == "TO" and clear  # "the first to present a concert"
+            if (part.role in ("ccomp", "advcl", "mark") and not aim) or not clear or not _whole(part.words):
                 if part.role in _MUST_STAY:
                     return None
+                continue
+            if _LINKS_UP.match(part.text):
                 continue
             length += len(part.words)
             if length <= LONGEST or part.role in _MUST_STAY:
@@ -270,6 +289,8 @@ class _Ask:
     def _small(self, words: Sequence[Any]) -> str:
         """Words for the middle of a sentence; a name keeps its capital."""
         text = joined(words)
+        if words[0].pos_ in ("ADP", "DET", "SCONJ", "PRON", "ADV") and not begins_with_name(words):
+            return text[0].lower() + text[1:]
         return text if begins_with_name(words) or not text[:1].isupper() else grammar.lowered(text, self.vocabulary)
 
 
@@ -308,6 +329,12 @@ def _names(part: Part) -> bool:
     return head.pos_ == "NOUN" and head.lemma_ not in _SAYS_NOTHING and len(telling) >= 2
 
 
+def _counts_up(part: Part) -> bool:
+    """True for "no troops" and "the two companies": which ones?"""
+    first, second = part.words[0].lower_, part.words[1].pos_ if len(part.words) > 1 else ""
+    return first == "no" or (first == "the" and second == "NUM" and part.head.pos_ != "PROPN")
+
+
 def _singles_out(part: Part) -> bool:
     """True for "the largest ...", "the first ...", "the capital of ..."."""
     marks = ("first", "last", "only", "official", "main", "primary", "capital")
@@ -323,5 +350,13 @@ def _named(words: Sequence[Any]) -> bool:
 
 
 def _telling(words: Sequence[Any]) -> bool:
-    """True where words that a question repeats name something, or describe it closely."""
+    """True where words that a question repeats name something, or describe it closely; "the programme" does neither."""
+    if any(_bare(t) for t in words) and not any(t.pos_ == "PROPN" and t.ent_type_ != "DATE" for t in words):
+        return False
     return _content(words) >= (2 if _named(words) else 4)
+
+
+def _bare(token: Any) -> bool:
+    """True for the noun of "the meeting": which one?"""
+    filled = token.dep_ in ("nsubj", "nsubjpass", "dobj")
+    return filled and token.pos_ == "NOUN" and [k.lower_ for k in token.children if k.pos_ != "PUNCT"] == ["the"]

@@ -6,6 +6,7 @@ answer comes back out of its passage is about that answer, and can be answered f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -116,8 +117,9 @@ def answers(asked: Sequence[tuple[str, Chunk]], speaker: Answers, progress: Prog
 
 def agrees(back: str, answer: str) -> bool:
     """True where an answer that came back says the same: half of the words, or one holds the other."""
-    if not back:
-        return False
+    figures, wanted = (set(re.findall(r"\d+(?:[.,:]\d+)*", t)) for t in (back, answer))
+    if not back or (wanted and not wanted & figures):
+        return False  # "6.4 metres" is not "2.1 metres", however many words they share
     one, other = (" ".join(t.lower().split()).strip(" .") for t in (back, answer))
     return token_f1(back, answer) >= AGREES or f" {one} " in f" {other} " or f" {other} " in f" {one} "
 

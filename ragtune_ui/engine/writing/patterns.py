@@ -109,6 +109,9 @@ _JUDGEMENT = re.compile(
     r"fastest|recommended|preferred|available|located|based)\b",
     re.IGNORECASE,
 )
+_COMPARED = re.compile(
+    r"(?:an? |the )?(?:similar|unique|different|further|typical|common|good|best|other)\b", re.IGNORECASE
+)
 _OFTEN = r"^(?:also|usually|typically|generally|normally|currently|basically|simply) "
 
 
@@ -132,6 +135,8 @@ def _copula(ask: Asker) -> Iterator[Draft]:
     if (to_do := re.match(r"to (\w+)", rest)) and to_do[1] not in BASES:
         return
     if not _STARTS_NOUN.match(rest) or _JUDGEMENT.match(rest) or clause.subject.lower() in ("you", "we"):
+        return
+    if _COMPARED.match(clause.subject):
         return
     measured = re.match(rf"{BOUND}{COUNT} \w+ (?:wide|long|high|deep|tall|thick|old|heavy|apart|away)\b", rest)
     if measured or ask.goes_on(rest) or clause.subject.split()[0].lower() in NUMBERS:
@@ -312,7 +317,7 @@ def _facts(ask: Asker) -> Iterator[Draft]:
         return
     if (
         clause.front not in ("does", "do", "did")
-        or clause.subject.startswith("Only ")
+        or re.match(r"(?:Only|Almost|Nearly|Many|Most|Some|Several|Few|More)\b", clause.subject)
         or (len(clause.subject.split()) < 2 and clause.subject.lower() != "you")
     ):
         return
@@ -343,7 +348,7 @@ def _subjects(ask: Asker) -> Iterator[Draft]:
         return
     only = re.match(r"Only (?P<a>.+)", clause.subject)
     generic = _GENERIC.match(clause.subject) and not only
-    if clause.who:
+    if clause.who and clause.finite != "have":
         role = clause.front == "is" and (
             re.match(r"(?:responsible for|in charge of)\s", rest) or (rest.startswith("the ") and grammar.is_role(rest))
         )
@@ -352,7 +357,9 @@ def _subjects(ask: Asker) -> Iterator[Draft]:
         if fits and not vague:
             answer = only["a"] if only else clause.subject
             yield Draft(as_question(f"Who {_singular(clause)} {rest}"), answer, "person", 0.8)
-    elif clause.passive and clause.front in ("is", "are") and not generic and clause.verb in _FOR_THINGS:
+    elif clause.passive and clause.front in ("is", "are") and not generic and rest.split()[0] in _FOR_THINGS:
+        if rest.split()[1] == "by":
+            return
         yield Draft(as_question(f"What is {rest}"), clause.subject, "fact", 0.65)
 
 
