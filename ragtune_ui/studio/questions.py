@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 Filter = Literal["to check", "approved", "all"]
 PAGE = 25
 DEV_SHARE = 0.12  # of the questions to learn from, kept for the dashed line
-WANTED = 150  # questions in all, shared out by length: where patterns find fewer, the model asks
+WANTED = 150  # questions in all, shared out by length: where rules find fewer, a model asks
 FOUND_WITHIN = 10  # places among which a search must find what the model asked about
 WITHHELD_SHARE = 1 / 3  # of written held-back questions, asked with their document withheld
 

@@ -1,4 +1,4 @@
-"""Author panel of the Questions page: which model writes where patterns find too few."""
+"""Author panel of the Questions page: which model writes where rules find too few."""
 
 from __future__ import annotations
 

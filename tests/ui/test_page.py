@@ -421,7 +421,7 @@ def test_building_the_window_loads_no_heavy_library(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from tests.ui.test_page import real_studio; from ragtune_ui.ui.shell import build_app\n"
         f"build_app(real_studio(pathlib.Path({str(tmp_path)!r})))\n"
-        "heavy = {'torch', 'transformers', 'peft', 'lancedb', 'plotly', 'xberg', 'pypdfium2'}\n"
+        "heavy = {'torch', 'transformers', 'peft', 'lancedb', 'plotly', 'xberg', 'pypdfium2', 'spacy'}\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & heavy))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
