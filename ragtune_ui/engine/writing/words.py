@@ -84,7 +84,6 @@ call cause count cover drop email end file fit fix fund limit link load lock log
 leave set cut draw fall hold keep lay read ring rise live help raise influence issue value benefit
 """)
 AUXILIARIES = _set("is are was were must may can cannot should will shall would could might")
-MODALS = AUXILIARIES - {"is", "are", "was", "were"}
 DETERMINERS = _set("the a an each every all any some no our your its their his her both most many one two three")
 PREPOSITIONS = _set("""
 about above across after against along among around as at before behind below beneath beside between beyond by during
