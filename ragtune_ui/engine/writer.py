@@ -113,7 +113,8 @@ def _from_sentences(text: str, block: Block, vocabulary: Vocabulary) -> Iterator
     for sentence in sentences(text, block):
         if 4 <= len(sentence.text.split()) <= 45 and sentence.text[-1] in ".!":
             for draft in drafts(sentence.text, vocabulary):
-                yield Found(draft, sentence.start, sentence.end, given=False)
+                given = draft.kind == "acronym"  # spelt out beside its letters: there is nothing to prove
+                yield Found(draft, sentence.start, sentence.end, given)
 
 
 def _question(found: Found, document: Document, text: str) -> Question:
