@@ -203,7 +203,7 @@ def test_the_sample_in_six_clicks_with_every_accident_on_the_way(page: Any, prog
     assert "held-back" in page.locator("body").inner_text()
     verdict = json.loads(next(program.home.glob("*/verdicts/*.json")).read_text(encoding="utf-8"))
     assert verdict["headline"] in banner
-    assert verdict["n"] == 30
+    assert verdict["n"] == 60
     assert set(verdict["cells"]) == {"base", "base_rag", "tuned", "tuned_rag"}
 
 
