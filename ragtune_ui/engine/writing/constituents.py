@@ -148,9 +148,7 @@ class _Ask:
             number = needed(counts[0])
             lead = [t for t in part.words if t.i < number[0].i]
             rest = [t for t in part.words if t.i > number[-1].i]
-            joint = (
-                any(t.dep_ in ("cc", "conj") for t in rest) or rest[:1] != [t for t in rest if t.pos_ != "PUNCT"][:1]
-            )
+            joint = rest[0].pos_ == "PUNCT" or any(t.dep_ in ("cc", "conj") for t in rest)
             if not joint and all(t.lower_ in _ABOUT for t in lead):
                 answer = joined([t for t in part.words if t.i <= number[-1].i and t.lower_ != "the"])
                 yield from self._inverted(f"How many {joined(rest)}", part, answer, "number", 0.9)
