@@ -114,6 +114,7 @@ class ModelChoice:
     positions: int  # longest prompt and answer, in tokens
     here: bool  # its files are on this computer
     problem: str = ""  # why it cannot be used, in words
+    passages: int = 0  # it keeps so many apart at most; 0: as many as its positions hold
 
 
 class Catalog(Protocol):
@@ -161,6 +162,8 @@ class Server(Answers, Protocol):
 
 class Speaker(Answers, Protocol):
     """One loaded base model, with at most one adapter beside it."""
+
+    passages: int  # it keeps so many apart at most; 0: as many as its positions hold
 
     def stream(
         self, messages: Sequence[Message], sides: Sequence[str], limit: int, should_stop: Callable[[], bool]

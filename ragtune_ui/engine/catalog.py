@@ -14,7 +14,7 @@ from ragtune_ui.domain.errors import ModelError
 from ragtune_ui.domain.ports import ModelChoice, Progress
 from ragtune_ui.domain.records import from_record
 from ragtune_ui.engine.downloads import Hub
-from ragtune_ui.engine.models import licence_of
+from ragtune_ui.engine.models import licence_of, passages_of
 from ragtune_ui.settings import Settings
 
 BUILT_IN = "built-in"
@@ -250,6 +250,7 @@ def _described(folder: Path, ours: bool = False) -> ModelChoice:
         memory=TRAINING_BYTES * size + 2**29,
         about=f"A folder on this computer with a model of the kind {config['model_type']}.",
         positions=int(text.get("max_position_embeddings") or 2048),
+        passages=passages_of(config),
         licence=licence_of(folder) or "see its model card",
         here=True,
     )

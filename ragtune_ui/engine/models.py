@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,13 @@ def positions_of(model: Any) -> int:
     """The longest prompt and answer together, in tokens."""
     config = model.config.get_text_config()
     return int(getattr(config, "max_position_embeddings", None) or 2048)
+
+
+def passages_of(config: Mapping[str, Any]) -> int:
+    """How many passages a model keeps apart at most, where its configuration says so (``task_specific_params``,
+    the place that transformers leaves for such hints); else 0."""
+    hints = config.get("task_specific_params") or {}
+    return int(hints.get("retrieval", {}).get("passages", 0))
 
 
 def halves(model: Any) -> tuple[Any, Callable[[Any], Any]] | None:

@@ -19,7 +19,7 @@ from typing import Any
 from ragtune_ui.domain.errors import ModelError
 from ragtune_ui.domain.examples import Message
 from ragtune_ui.domain.ports import Progress, Reply
-from ragtune_ui.engine.models import accepts, device, load_model, load_tokenizer, positions_of
+from ragtune_ui.engine.models import accepts, device, load_model, load_tokenizer, passages_of, positions_of
 from ragtune_ui.engine.tokens import end_ids, lowers, prompt_ids, restore
 
 SIDES = ("base", "tuned")
@@ -43,6 +43,7 @@ class ModelSpeaker:
         self.tokenizer.padding_side = "left"
         self.model: Any = load_model(model_folder, _precision(model_folder))
         self.positions = positions_of(self.model)
+        self.passages = passages_of(self.model.config.to_dict())
         self._ends = end_ids(self.tokenizer, self.model)
         self._lowers = lowers(self.tokenizer)
         self._tuned_from: int | None = None  # the first row of the batch that the adapter is added to

@@ -112,7 +112,10 @@ class Chat:
 
 
 def fitted(speaker: Speaker, contract: Contract, question: str, passages: list[Chunk], room: int) -> list[Chunk]:
-    """As many of the best passages as the model's positions hold beside an answer of ``room`` tokens."""
+    """As many of the best passages as the model keeps apart, and its positions hold beside an answer of ``room``
+    tokens."""
+    if speaker.passages:
+        passages = passages[: speaker.passages]
     while passages and not speaker.fits(contract.messages(question, passages), room):
         passages = passages[:-1]
     return passages

@@ -14,6 +14,7 @@ from ragtune_ui.domain.mixes import DatasetMix, MixPlan, Pools, Stock, Tools, pl
 from ragtune_ui.domain.passages import Chunk
 from ragtune_ui.domain.questions import Question
 from ragtune_ui.domain.recipes import compose, dap, hybrid, raft
+from ragtune_ui.domain.words import counted
 from ragtune_ui.store import files
 from ragtune_ui.store.presets import Preset, load_presets, preset_named
 from ragtune_ui.store.projects import Manifest, Project
@@ -56,8 +57,14 @@ class Mixing:
         project.choose(mix=mix)
         return mix
 
+    def borne(self, project: Project, mix: DatasetMix) -> DatasetMix:
+        """The mix as the project's model bears it: no more passages at once than it keeps apart."""
+        most = self._studio.training.keeps_apart(project)
+        return replace(mix, distractors=min(mix.distractors, max(1, most - 1))) if most else mix
+
     def outlook(self, project: Project, mix: DatasetMix) -> Outlook:
         """Counts, length and advice for a mix, without composing it."""
+        wished, mix = mix, self.borne(project, mix)
         pools = self.pools(project)
         stock = Stock(sum(raft.usable(q) for q in pools.questions), len(pools.chunks), len(pools.prompts))
         plan = plan_mix(mix, stock)
@@ -67,6 +74,12 @@ class Mixing:
             plan.counts["raft"] * (shown * (mean + 14) + 30) + plan.counts["plain"] * 45 + plan.counts["dap"] * mean
         )
         advice = [s.sentence for s in plan.shortages]
+        if plan.counts["raft"] and mix.distractors < wished.distractors:
+            most = self._studio.training.keeps_apart(project)
+            advice.append(
+                f"The chosen model keeps {most} passages apart: it practises with "
+                f"{counted(mix.distractors, 'misleading passage')} instead of {wished.distractors}."
+            )
         if 0 < mix.plain < 20:
             advice.append("Below 20 % everyday instructions models start to forget everyday skill.")
         if mix.dap:
@@ -108,7 +121,7 @@ class Mixing:
         usable = [q for q in pools.questions if raft.usable(q)]
         few = usable[(turn * 4) % len(usable) :][:8] if usable else []
         withheld = min(max(mix.withheld, 15 if mix.withheld else 0), 100 - mix.clean)
-        small = replace(mix, size=24, seed=mix.seed + turn, withheld=withheld)
+        small = replace(self.borne(project, mix), size=24, seed=mix.seed + turn, withheld=withheld)
         dataset = compose(small, replace(pools, questions=few), [], self._tools(project))
         seen: dict[str, Example] = {}
         for example in dataset.examples:
@@ -141,7 +154,8 @@ class Mixing:
         return self._studio.jobs.start(project, "mix", "Composing the dataset", work)
 
     def compose(self, project: Project, mix: DatasetMix, task: Task) -> Manifest:
-        """The dataset of a mix, composed and on the shelf."""
+        """The dataset of a mix, as the project's model bears it, composed and on the shelf."""
+        mix = self.borne(project, mix)
         pools = self.pools(project)
         own = None
         if mix.plain and mix.plain_targets == "own":

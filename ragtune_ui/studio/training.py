@@ -49,6 +49,11 @@ class Training:
         """The models to choose from, the built-in one first."""
         return self._studio.catalog().choices()
 
+    def keeps_apart(self, project: Project) -> int:
+        """How many passages the project's model keeps apart at most; 0: as many as its positions hold."""
+        chosen = project.choices().model
+        return next((m.passages for m in self.models() if m.id == chosen), 0)
+
     def choose_model(self, project: Project, id: str) -> ModelChoice:
         """Make a model the project's base; a folder is looked at first."""
         choice = next((m for m in self.models() if m.id == id), None)
@@ -101,9 +106,9 @@ class Training:
         return Readiness(not reason, reason, total, steps, seconds, basis, model)
 
     def fitting_dataset(self, project: Project) -> Manifest | None:
-        """The latest frozen dataset, if it is of the present mix and of unchanged questions."""
+        """The latest frozen dataset, if it is of the present mix as the model bears it, and of unchanged questions."""
         dataset = self._studio.mixing.current(project)
-        if dataset is None or dataset.mix != project.choices().mix:
+        if dataset is None or dataset.mix != self._studio.mixing.borne(project, project.choices().mix):
             return None
         return None if self._studio.mixing.changes(project, dataset) else dataset
 

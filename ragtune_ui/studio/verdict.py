@@ -60,6 +60,7 @@ class Verdicts:
         ranked = self._ranked(project, questions)
         with self._studio.speakers.using(model, adapter) as speaker:
             number = project.choices().search.number
+            number = min(number, speaker.passages or number)
             given = [
                 fitted(speaker, contract, q.question, found[:number], ANSWER_TOKENS)
                 for q, found in zip(questions, ranked, strict=True)
@@ -70,7 +71,7 @@ class Verdicts:
             run=run,
             questions=questions,
             outcomes=outcomes,
-            retrieval=self._retrieval(project, questions, ranked),
+            retrieval=self._retrieval(project, questions, ranked, number),
             leaked=self._leaked(project, run, questions),
             made=now(),
             seconds=time.monotonic() - began,
@@ -145,15 +146,15 @@ class Verdicts:
         return outcomes
 
     def _retrieval(
-        self, project: Project, questions: Sequence[Question], ranked: Sequence[Sequence[Chunk]]
+        self, project: Project, questions: Sequence[Question], ranked: Sequence[Sequence[Chunk]], number: int
     ) -> dict[str, float]:
+        """How well the search served these questions; ``number`` is how many passages the models were given."""
         chunks = project.chunks()
         ranks = []
         for question, found in zip(questions, ranked, strict=True):
             if question.evidence:
                 oracles = {c.id for c in question.oracles(chunks)}
                 ranks.append(next((n for n, c in enumerate(found[:DEPTH], 1) if c.id in oracles), None))
-        number = project.choices().search.number
         return {
             "hit@1": hit_at(ranks, 1),
             "hit@3": hit_at(ranks, 3),

@@ -20,7 +20,7 @@ CHUNKS = Form(
     ChunkSettings,
     {
         "size": slider("Passage length, in word pieces (tokens)", 40, 1000, 10,
-                       "Longer keeps more together; the built-in model reads four passages of up to 160."),
+                       "Longer keeps more together; the built-in model has room for 640 in all."),
         "overlap": slider("Overlap, in word pieces", 0, 200, 2, "What a passage repeats of the one before it."),
         "splitter": choice("Where to cut", [("Along headings", "headings"), ("Whole sentences", "sentences"),
                                             ("Every so many word pieces", "fixed")],

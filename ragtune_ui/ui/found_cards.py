@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from ragtune_ui.studio.retrieval import Found, Preview
 
 
-def results(found: Found, said: Mapping[str, bool | None], title: str = "") -> Html:
-    """The hits of a search; ``said`` holds what the person said of each, by chunk id."""
+def results(found: Found, said: Mapping[str, bool | None], title: str = "", given: int = 0) -> Html:
+    """The hits of a search; ``said`` holds what the person said of each, by chunk id; ``given`` is how many of them
+    the chosen model takes, 0 for all."""
     if not found.passages:
         return cards.empty("Nothing was found for this question", "Use fewer words, or the words of your documents; "
                            "a least score or a narrowed search may be in the way.",
                            cards.button("Check the documents", go="docs"))  # fmt: skip
     many = counted(len(found.passages), "passage")
     line = f"{many} in {time_taken(found.seconds)} · best match first · marked words come from your question"
+    if 0 < given < len(found.passages):
+        line += f" · the chosen model is given the best {given}"
     weak = "" if any(p.lexical for p in found.passages) else cards.note(
         "warn", "No passage holds a word of your question; these come nearest in meaning.", "Use fewer or other words.",
         actions=[("Check the documents", "docs")])  # fmt: skip

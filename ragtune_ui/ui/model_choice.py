@@ -39,6 +39,7 @@ def model_card(model: ModelChoice, chosen: bool, network: bool, free: int, reade
         *([("Time to train", longer)] if longer else []),
         ("Licence", model.licence),
         ("Longest text", f"{model.positions:,} word pieces"),
+        *([("Passages at once", f"the best {model.passages}")] if model.passages else []),
     ]
     if chosen:
         act: Html = tag("p", cards.pill("info", "chosen"))

@@ -151,11 +151,12 @@ def refresh(studio: Studio, project: Any, found: Own, other: Own, mending: Own) 
     index = studio.jobs.running(project, "index") if project else None
     note = f"{index.title}: until that is finished, search answers from the passages before." if index else ""
     mine = f"Your settings: {settings_words(project.choices().search)}" if beside else ""
+    given = studio.training.keeps_apart(project) if search else 0
     return (
         readiness(studio.proving.tested(project)) if project else Html(""),
         chips(studio.retrieval.suggestions(project)) if chunks else Html(""),
-        results(search, _said(studio, project, search), mine) if search else nothing_yet(len(chunks)),
-        results(beside[1], _said(studio, project, beside[1]), f"Other: {settings_words(beside[0])}")
+        results(search, _said(studio, project, search), mine, given) if search else nothing_yet(len(chunks)),
+        results(beside[1], _said(studio, project, beside[1]), f"Other: {settings_words(beside[0])}", given)
         if beside else Html(""),
         cards.note("info", note) if note else Html(""),
         mend_head(held) if held else Html(""),

@@ -150,7 +150,11 @@ def test_the_built_in_reader_is_the_first_choice_and_its_absence_is_told(tiny_mo
     shutil.copytree(tiny_model, given.assets / "models" / "reader")
     (given.assets / "models" / "reader" / "build.py").write_text("raise SystemExit")
     first = ModelCatalog(given).choices()[0]
-    assert first.here and not first.problem and first.positions == 1024
+    assert first.here and not first.problem and (first.positions, first.passages) == (1024, 0)
+    config = given.assets / "models" / "reader" / "config.json"
+    hinted = {**json.loads(config.read_text()), "task_specific_params": {"retrieval": {"passages": 2}}}
+    config.write_text(json.dumps(hinted))
+    assert ModelCatalog(given).choices()[0].passages == 2
     assert ModelCatalog(given).folder("built-in", quiet) == given.assets / "models" / "reader"
 
 

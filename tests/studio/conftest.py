@@ -173,6 +173,7 @@ class Speaker:
 
     def __init__(self, model: Path, adapter: Path | None, fakes: Fakes) -> None:
         self.model, self.adapter, self.fakes, self.closed = model, adapter, fakes, False
+        self.passages = fakes.passages
         fakes.loaded.append((model, adapter))
 
     def reply(self, prompt, side: str) -> str:
@@ -232,14 +233,26 @@ class Exporter:
 
 
 class Catalog:
-    def __init__(self, model: Path) -> None:
-        self.model = model
+    def __init__(self, fakes: Fakes) -> None:
+        self.fakes, self.model = fakes, fakes.model
         self.problem = ""
 
     def choices(self) -> list[ModelChoice]:
         size, about = 7, "Small."
         return [
-            ModelChoice("built-in", "Reader", "built-in", size, size, "CC0", about, 1024, True, self.problem),
+            ModelChoice(
+                "built-in",
+                "Reader",
+                "built-in",
+                size,
+                size,
+                "CC0",
+                about,
+                1024,
+                True,
+                self.problem,
+                self.fakes.passages,
+            ),
             ModelChoice(
                 "big/one", "Big", "hub", 2 * size, size, "MIT", about, 1024, False, "It does not fit in memory."
             ),
@@ -319,6 +332,7 @@ class Fakes:
         self.script.write_text(WORKER)
         self.mode = "train"
         self.positions = 4096
+        self.passages = 0  # that the built-in model keeps apart; 0: all
         self.away = False  # the model server
         self.updates = 0
         self.searches: list[list[str]] = []
@@ -328,7 +342,7 @@ class Fakes:
         self.written: list[tuple[str, int]] = []  # documents that the model was to ask about, and how many questions
         self.gate = threading.Event()
         self.gate.set()
-        self.catalog = Catalog(self.model)
+        self.catalog = Catalog(self)
 
     def engines(self) -> Engines:
         return Engines(

@@ -53,6 +53,13 @@ def test_passages_are_left_out_until_the_prompt_fits(tuned: House) -> None:
     assert list(tuned.studio.chat.ask(tuned.project, RED))[-1].turn.passages == ()
 
 
+def test_a_model_is_given_no_more_passages_than_it_keeps_apart(tuned: House) -> None:
+    tuned.fakes.passages = 1
+    tuned.studio.speakers.release()
+    last = list(tuned.studio.chat.ask(tuned.project, RED))[-1]
+    assert [c.text for c in last.turn.passages] == ["The red crane weighs 10 tonnes."]
+
+
 def test_nothing_asked_or_nothing_there_is_said(house: House) -> None:
     with pytest.raises(PassageError, match="Type a question"):
         next(house.studio.chat.ask(house.project, "  "))

@@ -27,6 +27,21 @@ def test_the_outlook_counts_exactly(full: House) -> None:
     assert any("short" in a for a in outlook.advice) and any("Fewer than 100" in a for a in outlook.advice)
 
 
+def test_a_model_practises_with_as_many_passages_as_it_keeps_apart(full: House) -> None:
+    asked = full.studio.mixing.outlook(full.project, SMALL)
+    full.fakes.passages = 2
+    outlook = full.studio.mixing.outlook(full.project, SMALL)
+    said = "The chosen model keeps 2 passages apart: it practises with 1 misleading passage instead of 3."
+    assert said in outlook.advice and said not in asked.advice and outlook.tokens < asked.tokens
+    assert all(len(s.passages) <= 2 for s in full.studio.mixing.samples(full.project, SMALL))
+    full.wait(full.studio.mixing.freeze(full.project, SMALL))
+    frozen = full.studio.training.fitting_dataset(full.project)
+    assert frozen is not None and frozen.mix == replace(SMALL, distractors=1) and full.project.choices().mix == SMALL
+    assert max(len(e.passages) for e in full.project.examples(frozen.id)) == 2
+    full.fakes.passages = 0  # a larger model is chosen: the dataset is composed anew
+    assert full.studio.training.fitting_dataset(full.project) is None
+
+
 def test_shortages_are_said_in_words(full: House) -> None:
     mix = DatasetMix(raft=60, plain=15, dap=25, size=1000)
     outlook = full.studio.mixing.outlook(full.project, mix)

@@ -63,6 +63,9 @@ def test_no_hit_has_a_next_action_and_weak_ones_are_called_so() -> None:
     assert "Check the documents" in found_cards.results(Found("x", (), 0.1), {})
     assert "No passage holds a word" in found_cards.results(Found("x", (passage(lexical=0.0),), 0.1), {})
     assert "No passage holds a word" not in found_cards.results(Found("x", (passage(),), 0.1), {})
+    two = Found("x", (passage(), passage()), 0.1)
+    assert "the chosen model is given the best 1" in found_cards.results(two, {}, given=1)
+    assert "is given the best" not in found_cards.results(two, {}, given=2) + found_cards.results(two, {})
 
 
 def test_settings_are_said_in_words() -> None:

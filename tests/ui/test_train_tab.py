@@ -98,6 +98,8 @@ def test_models_say_where_they_are_and_what_they_need() -> None:
 def test_a_larger_model_says_what_it_costs() -> None:
     far = model_choice.model_card(replace(HUB, size=10 * READER.size), False, True, 10**10, READER.size)
     assert "Download" in far and "about 10 times as long as the built-in reader" in far
+    assert "Passages at once" in model_choice.model_card(replace(HUB, passages=2), False, True, 10**10)
+    assert "Passages at once" not in far
     assert "Time to train" not in model_choice.model_card(READER, True, True, 10**10, READER.size)
     assert model_choice.time_beside(0, READER.size) == model_choice.time_beside(READER.size, 0) == ""
 
