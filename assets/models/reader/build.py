@@ -28,6 +28,7 @@ import json
 import math
 import os
 import random
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,8 +46,11 @@ POOL = 256  # sequences sorted by length together
 PASSAGE_LOSS_SHARE, PASSAGE_LOSS_EARLY = 0.02, 0.06  # of the passages' tokens are learned, too
 ASK_SHARE, ASK_SHARE_LATE, PLAIN_SHARE, PLAIN_TOKENS = 0.1, 0.22, 0.06, 400
 SENTENCES_UNTIL, SEVERAL_FROM, SKILLS_FROM, ASKED_FROM = 20_000, 34_000, 42_240, 64512  # sequences; see Reading
-SILENCE_FROM = 85_248  # more passages, more of them silent, and invented ones
+SILENCE_FROM, NEARLY_FROM = 85_248, 147_712  # more passages, more of them silent, and invented ones; near misses
 ASK_SHARE_LAST, PLAIN_SHARE_LAST, INVENTED_SHARE = 0.06, 0.04, 0.14
+ASK_SHARE_NEARLY, PLAIN_SHARE_NEARLY, INVENTED_SHARE_NEARLY = 0.03, 0.03, 0.4
+FIRST_WORD_WEIGHT = 4.0  # from NEARLY_FROM on
+SWAPPED_SHARE = 0.35  # of the withheld ones, from NEARLY_FROM on
 ASKED_LOSS_SHARE = 0.25  # of the question's tokens at the start, which teach how questions are worded
 PASSAGES = 6  # shown at most
 USER, ASSISTANT, BOS, EOS = "<user>", "<assistant>", "[CLS]", "[SEP]"
@@ -65,6 +69,10 @@ ASKS = (
     "Write a question whose answer is: {answer}",
     "Ask a question that is answered by: {answer}",
 )
+
+
+# A name within a sentence, or a year.
+_NAMES = re.compile(r"(?<=[a-z,] )[A-Z][\w'-]+(?: [A-Z][\w'-]+)*|\b(?:1[0-9]|20)[0-9]{2}\b")
 
 
 class Pointed(NamedTuple):
@@ -207,8 +215,12 @@ class Reading:
         rows = [r for r in read_lines(data / "reading/squad-1-train.jsonl.gz") if r["questions"]]
         self.titles = [t[:12] for t in encode([f"{r['title'].replace('_', ' ')}:" for r in rows])]
         self.passages = encode([r["passage"] for r in rows])
+        known = [[q for q in row["questions"] if q["answers"]] for row in rows]
+        self.texts = [
+            (r["passage"], [q["question"].strip() for q in qs], [q["answers"][0] for q in qs])
+            for r, qs in zip(rows, known, strict=True)
+        ]
         self.articles = [row["title"] for row in rows]
-        asked = [[q for q in row["questions"] if q["answers"]] for row in rows]
         self.questions = [
             list(
                 zip(
@@ -217,7 +229,7 @@ class Reading:
                     strict=True,
                 )
             )
-            for qs in asked
+            for qs in known
         ]
         self.flat = [(p, q) for p, qs in enumerate(self.questions) for q in range(len(qs))]
         random.Random(seed).shuffle(self.flat)
@@ -241,14 +253,17 @@ class Reading:
     def sequence(self, index: int) -> Sequence:
         rng = random.Random(f"{self.seed}:{index}")
         draw = rng.random()
-        last = index >= SILENCE_FROM
-        asking = ASK_SHARE_LAST if last else ASK_SHARE if index < SKILLS_FROM else ASK_SHARE_LATE
-        plain = PLAIN_SHARE_LAST if last else PLAIN_SHARE
+        if index >= NEARLY_FROM:
+            asking, plain, made_up = ASK_SHARE_NEARLY, PLAIN_SHARE_NEARLY, INVENTED_SHARE_NEARLY
+        elif index >= SILENCE_FROM:
+            asking, plain, made_up = ASK_SHARE_LAST, PLAIN_SHARE_LAST, INVENTED_SHARE
+        else:
+            asking, plain, made_up = ASK_SHARE if index < SKILLS_FROM else ASK_SHARE_LATE, PLAIN_SHARE, 0.0
         if draw < asking:
             return self._asking(rng) if index < SKILLS_FROM else self._asking_of_few(rng)
         if draw < asking + plain:
             return self._instructions(rng)
-        if last and draw < asking + plain + INVENTED_SHARE:
+        if draw < asking + plain + made_up:
             return self._invented(rng, index)
         return self._reading(rng, index)
 
@@ -262,6 +277,9 @@ class Reading:
         others = 0 if index < SEVERAL_FROM else rng.choices((0, 1, 2, 3), weights)[0]
         skill = self._skill(rng, index)
         withheld = skill in ("silent", "both") and rng.random() < 0.5
+        swapped = self._swapped(rng, first, asked) if withheld and index >= NEARLY_FROM else []
+        if swapped:
+            question, withheld = swapped, False
         others = max(others, 1) if skill not in ("", "none") else others
         oracle = self.passages[first]
         shown = [(first, self._window(rng, oracle, answer) if windowed else oracle)]
@@ -279,7 +297,7 @@ class Reading:
             shown[:1] = [(first, rest)] if rest else []
         rng.shuffle(shown)
         passages = [(self.titles[n], body) for n, body in shown]
-        at = -1 if withheld else [n for n, _ in shown].index(first)
+        at = -1 if withheld or swapped else [n for n, _ in shown].index(first)
         return self._laid_out(rng, index, question, answer, passages, at, skill)
 
     def _invented(self, rng: random.Random, index: int) -> Sequence:
@@ -292,10 +310,34 @@ class Reading:
         bodies = self.encode([text for _, text in made.passages])
         return self._laid_out(rng, index, question, answer, list(zip(titles, bodies, strict=True)), made.oracle, skill)
 
+    def _swapped(self, rng: random.Random, passage: int, asked: int) -> list[int]:
+        """The question with a name or year of it changed for another one of the same passage, which then does not
+        answer it any more (as a rule); [] where that cannot be done."""
+        if rng.random() >= SWAPPED_SHARE:
+            return []
+        text, asks, answer = self.texts[passage]
+        question = asks[asked]
+        named = [m for m in _NAMES.findall(question) if m in text and m not in answer[asked]]
+        if not named:
+            return []
+        old = rng.choice(named)
+        like = {
+            m
+            for m in _NAMES.findall(text)
+            if m[0].isdigit() == old[0].isdigit()
+            and len(m.split()) == len(old.split())
+            and m not in question
+            and m not in answer[asked]
+            and not set(m.split()) & set(old.split())
+        }
+        return self.encode([question.replace(old, rng.choice(sorted(like)))])[0] if like else []
+
     def _skill(self, rng: random.Random, index: int) -> str:
         if index < SKILLS_FROM:
             return ""
-        shares = (0.4, 0.12, 0.24, 0.24) if index >= SILENCE_FROM else (0.65, 0.11, 0.12, 0.12)
+        shares = (0.65, 0.11, 0.12, 0.12) if index < SILENCE_FROM else (0.4, 0.12, 0.24, 0.24)
+        if index >= NEARLY_FROM:
+            shares = (0.3, 0.1, 0.2, 0.4)
         return rng.choices(("none", "name", "silent", "both"), shares)[0]
 
     def _laid_out(
@@ -572,6 +614,21 @@ def _probabilities(q, k, future):
     return torch.softmax(scores, -1)
 
 
+def bf16_is_faster() -> bool:
+    """Whether this processor multiplies faster in 16 bits: with matrix units by far, else often slower by half."""
+    import torch
+
+    def seconds(kind: torch.dtype) -> float:
+        a, b, best = torch.ones(BATCH_TOKENS, 384, dtype=kind), torch.ones(384, 1536, dtype=kind), math.inf
+        for _ in range(8):
+            began = time.perf_counter()
+            torch.mm(a, b)
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    return seconds(torch.bfloat16) < seconds(torch.float32)
+
+
 def learning_rate(step: int, minutes: float, planned: float) -> float:
     warm = min(1.0, (step + 1) / WARMUP_STEPS)
     left = max(0.0, planned - minutes) / (planned * DECAY_SHARE)
@@ -597,7 +654,10 @@ def train(args: argparse.Namespace) -> None:
             raise SystemExit(f"The weights to start from do not fit: {left}")
         model.tie_weights()
     guide = Guide(model)
-    install_attention()
+    halved = bf16_is_faster()
+    print(f"computing in {'bf16' if halved else 'fp32'}", flush=True)
+    if halved:
+        install_attention()
     decayed = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1] + list(guide.pointer.parameters())
     rest += list(guide.passage.parameters())
@@ -635,12 +695,18 @@ def train(args: argparse.Namespace) -> None:
         width = max(len(ids) for ids, _, _ in rows)
         ids = torch.tensor([r + [0] * (width - len(r)) for r, _, _ in rows])
         on = torch.tensor([o + [False] * (width - len(o)) for _, o, _ in rows])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=halved):
             # Rows are padded on the right and attention is causal: no mask is needed.
             hidden = model.bert(input_ids=ids, use_cache=False).last_hidden_state
             chosen = on[:, 1:]
             logits = model.cls(hidden[:, :-1][chosen])
-        loss = F.cross_entropy(logits.float(), ids[:, 1:][chosen])
+        # The first word of an answer decides whether there is one; it counts for several.
+        weight = torch.ones_like(ids, dtype=torch.float32)
+        for n, (_, _, where) in enumerate(rows):
+            if where is not None and state["index"] >= NEARLY_FROM:
+                weight[n, where.at + 1] = FIRST_WORD_WEIGHT
+        weight = weight[:, 1:][chosen]
+        loss = F.cross_entropy(logits.float(), ids[:, 1:][chosen], reduction="none") @ weight / weight.sum()
         guided = guide.losses(rows)
         (loss if guided is None else loss + 1.5 * guided[0] + 0.5 * guided[1] + 0.5 * guided[2]).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
