@@ -128,11 +128,14 @@ class Asked(NamedTuple):
     answer: str
     passages: list[tuple[str, str]]  # title, text
     oracle: int
+    kind: str
+    wanted: Fact
 
 
 def question(rng: random.Random, number: int, silent: bool) -> Asked:
     """A question over ``number`` invented passages (from 1), answered by one of them or, if ``silent``, by none."""
-    kind = KINDS[rng.choice(list(KINDS))]
+    chosen = rng.choice(list(KINDS))
+    kind = KINDS[chosen]
     n = rng.randrange(len(kind.details))
     detail = kind.details[n]
     thing, case = _name(kind, rng), rng.choice(detail.cases)
@@ -152,7 +155,8 @@ def question(rng: random.Random, number: int, silent: bool) -> Asked:
     rng.shuffle(order)
     laid = [_laid_out(k, facts, rng) for k, facts in passages]
     asked = rng.choice(detail.asked).format(e=thing, c=case)
-    return Asked(_clean(asked), wanted.value, [laid[n] for n in order], -1 if silent else order.index(0))
+    shown, oracle = [laid[n] for n in order], -1 if silent else order.index(0)
+    return Asked(_clean(asked), wanted.value, shown, oracle, chosen, wanted)
 
 
 def _facts(kind: Kind, thing: str, wanted: Fact | None, rng: random.Random, low: int, high: int) -> list[Fact]:
