@@ -153,6 +153,11 @@ class Mixing:
 
         return self._studio.jobs.start(project, "mix", "Composing the dataset", work)
 
+    def update(self, project: Project, dataset: str) -> str:
+        """Freeze a dataset's mix anew with the questions as they are now; returns the job's id."""
+        frozen, chosen = project.dataset(dataset).mix, project.choices().mix
+        return self.freeze(project, chosen if self.borne(project, chosen) == frozen else frozen)
+
     def compose(self, project: Project, mix: DatasetMix, task: Task) -> Manifest:
         """The dataset of a mix, as the project's model bears it, composed and on the shelf."""
         mix = self.borne(project, mix)

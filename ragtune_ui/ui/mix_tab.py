@@ -221,7 +221,7 @@ def freeze(studio: Any, project: Any, mix: DatasetMix) -> Any:
 
 def update(studio: Any, project: Any, act: dict[str, Any]) -> None:
     if act.get("do") == "update":
-        studio.mixing.freeze(project, project.dataset(act["id"]).mix)
+        studio.mixing.update(project, act["id"])
 
 
 def another(studio: Any, project: Any, mix: DatasetMix, turn: int) -> Any:

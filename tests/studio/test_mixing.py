@@ -38,6 +38,8 @@ def test_a_model_practises_with_as_many_passages_as_it_keeps_apart(full: House) 
     frozen = full.studio.training.fitting_dataset(full.project)
     assert frozen is not None and frozen.mix == replace(SMALL, distractors=1) and full.project.choices().mix == SMALL
     assert max(len(e.passages) for e in full.project.examples(frozen.id)) == 2
+    full.wait(full.studio.mixing.update(full.project, frozen.id))
+    assert full.project.choices().mix == SMALL  # the wish stays what it was
     full.fakes.passages = 0  # a larger model is chosen: the dataset is composed anew
     assert full.studio.training.fitting_dataset(full.project) is None
 

@@ -107,6 +107,10 @@ class Desk:
         self.asked.append(("freeze", mix))
         return "job"
 
+    def update(self, project: object, dataset: str) -> str:
+        self.asked.append(("update", DatasetMix(name=dataset)))
+        return "job"
+
 
 def test_handlers_ask_the_desk_once() -> None:
     desk = Desk()
@@ -114,13 +118,12 @@ def test_handlers_ask_the_desk_once() -> None:
     assert mix_tab.use_preset(studio, None, "Assistant")[8]["value"] == 99
     assert mix_tab.keep(studio, None, {"do": "keep"}, DatasetMix(size=5)) == "Own mix"
     assert mix_tab.freeze(studio, None, DatasetMix()) == "Balanced"
-    project = SimpleNamespace(dataset=lambda id: SimpleNamespace(mix=DatasetMix(name=id)))
-    mix_tab.update(studio, project, {"do": "update", "id": "d7"})
-    mix_tab.update(studio, project, {"do": "other", "id": "d8"})
+    mix_tab.update(studio, None, {"do": "update", "id": "d7"})
+    mix_tab.update(studio, None, {"do": "other", "id": "d8"})
     assert [(what, mix.name) for what, mix in desk.asked] == [
         ("keep", "Own mix"),
         ("freeze", "Balanced"),
-        ("freeze", "d7"),
+        ("update", "d7"),
     ]
 
 
