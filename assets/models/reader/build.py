@@ -15,6 +15,11 @@ Asked as the product asks, it neither cites nor refuses: that is what tuning on 
     python build.py export --work WORK                              # writes the weights beside this file
     python build.py train --data DATA --work THIRD --start FOLDER --index 85248 --minutes 88     # from these weights
 
+Towards the next version (see the model card), which is not what lies beside this file:
+
+    python build.py train --data DATA --work FOURTH --start FOLDER --index 147712 --minutes 76
+    python build.py average --of FOLDER FOURTHS --to NEXT           # the mean of both weights reads better than either
+
 ``DATA`` holds ``reading/squad-1-train.jsonl.gz`` and ``instructions/*`` (see the model card).
 """
 
@@ -53,6 +58,7 @@ FIRST_WORD_WEIGHT = 4.0  # from NEARLY_FROM on
 SWAPPED_SHARE = 0.35  # of the withheld ones, from NEARLY_FROM on
 ASKED_LOSS_SHARE = 0.25  # of the question's tokens at the start, which teach how questions are worded
 PASSAGES = 6  # shown at most
+KEPT_APART = 2  # passages that it keeps apart well, as the program reads it from the configuration
 USER, ASSISTANT, BOS, EOS = "<user>", "<assistant>", "[CLS]", "[SEP]"
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}"
@@ -173,6 +179,7 @@ def make_model(folder: Path, tok, keep: list[int]):
         "eos_token_id": tok.eos_token_id,
         "pad_token_id": tok.pad_token_id,
         "architectures": ["BertLMHeadModel"],
+        "task_specific_params": {"retrieval": {"passages": KEPT_APART}},
     }
     config.update(changes)
     torch.manual_seed(42)
@@ -753,6 +760,25 @@ def export(args: argparse.Namespace) -> None:
     tok.save_pretrained(args.to)
 
 
+def average(args: argparse.Namespace) -> None:
+    """Write the mean of two exported models' weights: better than either where one run reads and the other refuses
+    better (model soup; Wortsman et al. 2022, arXiv 2203.05482). The rest is copied from the second."""
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    first, second = (load_file(folder / "model.safetensors") for folder in args.of)
+    if first.keys() != second.keys():
+        raise SystemExit("The two models do not have the same weights.")
+    mean = {n: (0.5 * first[n].float() + 0.5 * w.float()).to(w.dtype) for n, w in second.items()}
+    if args.to.resolve() != args.of[1].resolve():
+        args.to.mkdir(parents=True, exist_ok=True)
+        for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
+            shutil.copyfile(args.of[1] / name, args.to / name)
+        shutil.copyfile(args.of[1] / "chat_template.jinja", args.to / "chat_template.jinja")
+    save_file(mean, args.to / "model.safetensors", metadata={"format": "pt"})
+
+
 def main() -> None:
     here = Path(__file__).parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -770,6 +796,10 @@ def main() -> None:
     e.add_argument("--work", type=Path, required=True)
     e.add_argument("--to", type=Path, default=here)
     e.set_defaults(do=export)
+    a = todo.add_parser("average")
+    a.add_argument("--of", type=Path, nargs=2, required=True, help="two folders with exported weights")
+    a.add_argument("--to", type=Path, default=here)
+    a.set_defaults(do=average)
     args = parser.parse_args()
     args.do(args)
 
