@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -154,6 +156,15 @@ def test_fits_counts_prompt_and_room_and_a_longer_prompt_is_cut_at_the_left(tiny
     assert len(speaker._prompt(long, LIMIT)) <= 1024 - LIMIT
     assert cut.count("Question: When does lifting stop?") == 2 and "[12]" in cut and "Answer the question" in cut
     assert speaker.answer([long], "base", LIMIT, quiet)[0]
+
+
+def test_a_model_says_itself_how_many_passages_it_keeps_apart(tiny_model: Path, tmp_path: Path) -> None:
+    assert ModelSpeaker(tiny_model).passages == 0
+    copy = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    config = json.loads((copy / "config.json").read_text())
+    hint = {"task_specific_params": {"retrieval": {"passages": 3}}}
+    (copy / "config.json").write_text(json.dumps({**config, **hint}))
+    assert ModelSpeaker(copy).passages == 3
 
 
 def test_training_and_speaking_see_the_same_prompt(tiny_model: Path) -> None:
