@@ -17,6 +17,8 @@ Mark = Literal["good", "care", "bad"]
 Decision = Literal["use", "careful", "no difference", "do not use", "not enough"]
 LEAST_QUESTIONS = 20  # below it no judgement; the interval of a share would be wider than +-22 points
 OVER_REFUSAL_BOUND = 10.0  # percent of answerable questions refused although the passage was there
+SILENCE_BOUND = 50.0  # percent of unanswerable questions refused: below it, it invents more often than not
+CITATION_BOUND = 80.0  # percent of the passages named that prove the answer
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def judge(
     difference = {
         name: bootstrap(outcomes["base_rag"], outcomes["tuned_rag"], metric) for name, metric in METRICS.items()
     }
-    checks = _checks(difference, cells, retrieval, leaked, len(questions))
+    silent = sum(not q.answerable for q in questions)
+    checks = _checks(difference, cells, retrieval, leaked, len(questions), silent)
     decision, headline, sentence = _say(difference, checks, len(questions))
     return Verdict(
         id=id,
@@ -130,11 +133,13 @@ def _checks(
     retrieval: Mapping[str, float],
     leaked: int,
     n: int,
+    silent: int,
 ) -> tuple[Check, ...]:
+    """What must hold before a model is relied on; ``silent`` of the ``n`` questions have no answer in the documents."""
     gain, tuned = difference["f1"], cells["tuned_rag"]
     over = tuned["over_refusal"].mean
     hit = 100 * retrieval.get("hit@k", 0.0)
-    cites = tuned["citation_precision"].mean
+    cites, admits = tuned["citation_precision"].mean, tuned["refusal_recall"].mean
     return (
         Check(
             "good" if gain.low > 0 else "bad" if gain.high < 0 else "care",
@@ -147,7 +152,16 @@ def _checks(
             "Does not say “your documents do not say” when they do",
             f"{over:.0f} % wrongly refused",
         ),
-        Check("good" if cites >= 80 else "care", "The passages it names prove the answer", f"{cites:.0f} % right"),
+        Check(
+            "care" if not silent else "good" if admits >= SILENCE_BOUND else "bad",
+            "Says “your documents do not say” when they do not",
+            f"{admits:.0f} % of {silent}" if silent else "not measured: no such question is held back",
+        ),
+        Check(
+            "good" if cites >= CITATION_BOUND else "bad",
+            "The passages it names prove the answer",
+            f"{cites:.0f} % right",
+        ),
         Check("good" if hit >= 80 else "care", "Search finds the right passage", f"{hit:.0f} % of questions"),
     )
 

@@ -81,7 +81,7 @@ def test_use():
     assert v.decision == "use" and "It now admits when your documents are silent" in v.sentence
     # 20 questions from 0.5 to 1 and 4 from 0 to 1: 14 / 24 = 58 points.
     assert v.difference["f1"].mean == pytest.approx(100 * 14 / 24) and v.sentence.startswith("+58 points")
-    assert marks(v) == ["good"] * 5
+    assert marks(v) == ["good"] * 6
     assert set(v.cells) == set(CELLS) and v.n == 24 and v.misses == ()
     assert (v.id, v.run, v.made, v.seconds, v.retrieval) == ("v", "r", "now", 2.0, {"hit@k": 0.9})
 
@@ -91,12 +91,22 @@ def test_careful_where_a_check_is_red():
     assert leaked.decision == "careful" and "(3 of 24)" in leaked.sentence
     timid = verdict(cell(0.3), cell(1.0, refuse_known=3))  # 3 of 20 refused, over the bound of 10 %
     assert timid.decision == "careful" and "15 % wrongly refused" in timid.sentence
+    bold = verdict(cell(0.3, refuse_unknown=False), cell(1.0, refuse_unknown=False))
+    assert bold.decision == "careful" and "(0 % of 4)" in bold.sentence and "admits" not in bold.sentence
+    astray = [replace(o, cited=2) if o.answerable else o for o in cell(1.0)]
+    vague = verdict(cell(0.3), astray)
+    assert vague.decision == "careful" and "(50 % right)" in vague.sentence
+
+
+def test_without_an_unanswerable_question_silence_is_not_measured():
+    v = verdict(cell(0.3), cell(1.0), n=20)
+    assert v.checks[3].mark == "care" and "not measured" in v.checks[3].figure and v.decision == "use"
 
 
 def test_no_difference_and_its_checks():
     v = verdict(cell(0.5), cell(0.5), hit=0.5)
     assert v.decision == "no difference" and "includes zero" in v.sentence
-    assert marks(v) == ["care", "good", "good", "good", "care"]
+    assert marks(v) == ["care", "good", "good", "good", "good", "care"]
 
 
 def test_do_not_use():
