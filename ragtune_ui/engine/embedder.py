@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import math
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ragtune_ui.domain.errors import ModelError
 from ragtune_ui.domain.passages import stem
 from ragtune_ui.domain.ports import Progress
+from ragtune_ui.engine.models import product_seconds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -298,19 +297,9 @@ def _json(file: Path) -> Any:
 
 
 def _faster_in_half() -> bool:
-    """True where products run faster in bfloat16 than in float32: tried for some milliseconds, because processors
-    that list the instructions may still be twice as slow with them."""
-    import torch
-
-    def seconds(kind: torch.dtype) -> float:
-        left, right, best = torch.ones(512, 384, dtype=kind), torch.ones(384, 1536, dtype=kind), math.inf
-        for _ in range(8):
-            began = time.perf_counter()
-            left @ right
-            best = min(best, time.perf_counter() - began)
-        return best
-
-    return seconds(torch.bfloat16) < seconds(torch.float32)
+    # The means over some milliseconds; a burst of other programs' work must not decide it, so the best of three.
+    half, full = (min(product_seconds(kind, 0.005) for _ in range(3)) for kind in ("bfloat16", "float32"))
+    return half < full
 
 
 def _digest(files: Sequence[Path]) -> str:

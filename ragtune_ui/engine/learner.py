@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from ragtune_ui.domain.errors import TrainingError
 from ragtune_ui.domain.plans import TrainingPlan
-from ragtune_ui.engine.models import device, halves, load_model, without_known_notices
+from ragtune_ui.engine.models import device, halves, load_model, product_seconds, without_known_notices
 
 CLIP = 1.0
 BETAS = (0.9, 0.999)
@@ -73,18 +72,10 @@ def calibrate(seconds: float = 0.3) -> Pace:
 
 
 def _time(pace: Pace, seconds: float) -> float:
-    """Mean seconds of one matrix product at a pace, with the waiting that other programs cause."""
     import torch
 
     torch.set_num_threads(pace.threads)
-    dtype = getattr(torch, pace.dtype)
-    left, right = torch.ones(512, 384, dtype=dtype), torch.ones(384, 1024, dtype=dtype)
-    left @ right
-    began, done = time.perf_counter(), 0
-    while done < 2 or time.perf_counter() - began < seconds:
-        left @ right
-        done += 1
-    return (time.perf_counter() - began) / done
+    return product_seconds(pace.dtype, seconds)
 
 
 class Learner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -79,8 +80,26 @@ def positions_of(model: Any) -> int:
 def passages_of(config: Mapping[str, Any]) -> int:
     """How many passages a model keeps apart at most, where its configuration says so (``task_specific_params``,
     the place that transformers leaves for such hints); else 0."""
-    hints = config.get("task_specific_params") or {}
-    return int(hints.get("retrieval", {}).get("passages", 0))
+    hints = config.get("task_specific_params")
+    retrieval = hints.get("retrieval") if isinstance(hints, Mapping) else None
+    passages = retrieval.get("passages") if isinstance(retrieval, Mapping) else None
+    # Anyone may have written a model's configuration: what is no count says nothing.
+    return passages if isinstance(passages, int) and passages > 0 and passages is not True else 0
+
+
+def product_seconds(dtype: str, seconds: float = 0.0) -> float:
+    """Mean seconds of one matrix product in "float32" or "bfloat16" with the threads set, tried for ``seconds`` and at
+    least twice. Processors that list 16-bit instructions may still be twice as slow with them, so it is tried."""
+    import torch
+
+    kind = getattr(torch, dtype)
+    left, right = torch.ones(512, 384, dtype=kind), torch.ones(384, 1024, dtype=kind)
+    left @ right
+    began, done = time.perf_counter(), 0
+    while done < 2 or time.perf_counter() - began < seconds:
+        left @ right
+        done += 1
+    return (time.perf_counter() - began) / done
 
 
 def halves(model: Any) -> tuple[Any, Callable[[Any], Any]] | None:

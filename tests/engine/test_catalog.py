@@ -155,6 +155,10 @@ def test_the_built_in_reader_is_the_first_choice_and_its_absence_is_told(tiny_mo
     hinted = {**json.loads(config.read_text()), "task_specific_params": {"retrieval": {"passages": 2}}}
     config.write_text(json.dumps(hinted))
     assert ModelCatalog(given).choices()[0].passages == 2
+    for odd in ("2", {"retrieval": 2}, {"retrieval": {"passages": "two"}}, {"retrieval": {"passages": -1}}, [2]):
+        config.write_text(json.dumps(hinted | {"task_specific_params": odd}))
+        assert ModelCatalog(given).choices()[0].passages == 0, odd  # anyone may have written the configuration
+    config.write_text(json.dumps(hinted))
     assert ModelCatalog(given).folder("built-in", quiet) == given.assets / "models" / "reader"
 
 
