@@ -96,7 +96,8 @@ class Advisor:
                 name = f"{len(names)}"
                 names[name], tried[name] = setting, rankings
         mine = next(name for name, setting in names.items() if setting == at_now)
-        choice = advised(tried, {n: s.search.number for n, s in names.items()}, mine)
+        given = {n: self._studio.training.given(project, s.search.number) for n, s in names.items()}
+        choice = advised(tried, given, mine)
         advice = Advice(at_now, names[choice.best], names[choice.likely], choice.gain, choice.before, choice.after,
                         len(wanted), len(names), now())  # fmt: skip
         files.write_record(project.folder / "advice.json", advice)

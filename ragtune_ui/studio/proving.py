@@ -136,7 +136,7 @@ class Proving:
         found = self.asked(project, list(wanted), task)
         answers = Answers(project.chunks())
         rankings = [answers.ranking(q, spans, p) for (q, spans), p in zip(wanted.items(), found, strict=True)]
-        k = choices.search.number
+        k = self._studio.training.given(project, choices.search.number)
         one, three, five, among = (_hits(rankings, n) for n in (1, 3, 5, k))
         tested = Tested(len(rankings), one, three, five, among, measured(rankings, reciprocal),
                         measured(rankings, ndcg), k, choices.search, choices.chunks, now())  # fmt: skip
@@ -166,6 +166,8 @@ class Proving:
             return ""
         if (tested.search, tested.chunks) != (choices.search, choices.chunks):
             return "The settings have changed since."
+        if tested.k != self._studio.training.given(project, choices.search.number):
+            return "The chosen model is given another number of passages since."
         if tested.questions != len(self.wanted(project)):
             return "The test questions have changed since."
         return ""

@@ -54,6 +54,10 @@ class Training:
         chosen = project.choices().model
         return next((m.passages for m in self.models() if m.id == chosen), 0)
 
+    def given(self, project: Project, number: int) -> int:
+        """How many passages the project's model is given where the search finds ``number``."""
+        return min(number, self.keeps_apart(project) or number)
+
     def choose_model(self, project: Project, id: str) -> ModelChoice:
         """Make a model the project's base; a folder is looked at first."""
         choice = next((m for m in self.models() if m.id == id), None)

@@ -14,6 +14,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -239,20 +240,9 @@ class Catalog:
 
     def choices(self) -> list[ModelChoice]:
         size, about = 7, "Small."
+        mine = ModelChoice("built-in", "Reader", "built-in", size, size, "CC0", about, 1024, True, self.problem)
         return [
-            ModelChoice(
-                "built-in",
-                "Reader",
-                "built-in",
-                size,
-                size,
-                "CC0",
-                about,
-                1024,
-                True,
-                self.problem,
-                self.fakes.passages,
-            ),
+            replace(mine, passages=self.fakes.passages),
             ModelChoice(
                 "big/one", "Big", "hub", 2 * size, size, "MIT", about, 1024, False, "It does not fit in memory."
             ),

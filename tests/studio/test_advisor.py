@@ -47,6 +47,19 @@ def test_good_settings_are_left_as_they_are(full: House) -> None:
     assert full.fakes.updates == 1 + 4  # its own index, and one for each other length
 
 
+def test_more_passages_than_the_model_is_given_are_no_gain(house: House) -> None:
+    # As below, but the model takes one passage: where it stands first, four shorter ones would not help it more.
+    house.add(library(5, 6))
+    house.fakes.passages = 1
+    house.studio.retrieval.change(house.project, ChunkSettings(320, 32), SearchSettings(1))
+    house.idle()
+    for chunk in house.project.chunks():
+        house.studio.proving.judge(house.project, f"{chunk.text.split()[1]} weighs, {chunk.start}?", chunk.id, True)
+    house.wait(house.studio.advisor.start(house.project))
+    advice = house.studio.advisor.latest(house.project)
+    assert advice is not None and not advice.changes and advice.gain.mean == 0
+
+
 def test_a_better_setting_is_used_and_taken_back(house: House) -> None:
     # With one passage a question the fake, which breaks ties by place, misses each thing but the first of
     # its colour when its question says the colour alone; four short passages would hold it.

@@ -56,6 +56,9 @@ def test_judging_is_kept_and_figures_are_right(small: House) -> None:
     small.studio.retrieval.change(small.project, ChunkSettings(), SearchSettings(number=2))
     assert "settings" in small.studio.proving.stale(small.project)
     assert measured(small).hit_k.mean == pytest.approx(100 / 3) and measured(small).k == 2
+    small.fakes.passages = 1  # what the model is not given, it does not read
+    assert "number of passages" in small.studio.proving.stale(small.project)
+    assert measured(small).hit_k.mean == pytest.approx(100 / 3) and measured(small).k == 1
     judge(small.project, "blue crane?", blue.id, True)
     assert "questions" in small.studio.proving.stale(small.project)
 
