@@ -283,7 +283,7 @@ class Reading:
         weights = (0.2, 0.15, 0.25, 0.4) if last else (0.35, 0.2, 0.2, 0.25)
         others = 0 if index < SEVERAL_FROM else rng.choices((0, 1, 2, 3), weights)[0]
         skill = self._skill(rng, index)
-        withheld = skill in ("silent", "both") and rng.random() < 0.5
+        withheld = self._silent(rng, index, skill)
         swapped = self._swapped(rng, first, asked) if withheld and index >= NEARLY_FROM else []
         if swapped:
             question, withheld = swapped, False
@@ -310,7 +310,7 @@ class Reading:
     def _invented(self, rng: random.Random, index: int) -> Sequence:
         """A question over invented passages, of which none or one answers it."""
         skill = self._skill(rng, index)
-        silent = skill in ("silent", "both") and rng.random() < 0.5
+        silent = self._silent(rng, index, skill)
         made = invented.question(rng, rng.choice((1, 2, 3, 4)), silent)
         texts = [made.question, made.answer, *(f"{title}:" for title, _ in made.passages)]
         question, answer, *titles = self.encode(texts)
@@ -344,8 +344,14 @@ class Reading:
             return ""
         shares = (0.65, 0.11, 0.12, 0.12) if index < SILENCE_FROM else (0.4, 0.12, 0.24, 0.24)
         if index >= NEARLY_FROM:
-            shares = (0.3, 0.1, 0.2, 0.4)
+            shares = (0.5, 0.1, 0.15, 0.25)
         return rng.choices(("none", "name", "silent", "both"), shares)[0]
+
+    def _silent(self, rng: random.Random, index: int, skill: str) -> bool:
+        """Whether no passage shall hold the answer: where it is asked about, and from NEARLY_FROM on elsewhere too.
+        There no words are learned, only the pointer and the throw-away judge: the model shall see silence without
+        saying so."""
+        return (skill in ("silent", "both") or index >= NEARLY_FROM) and rng.random() < 0.5
 
     def _laid_out(
         self,
@@ -381,6 +387,8 @@ class Reading:
         ids += [*lead, *asked, self.assistant]
         on += [False] * (len(lead) + len(asked) + 1)
         at, cited_at, silent = len(ids) - 1, -1, oracle < 0
+        if silent and skill not in ("silent", "both"):
+            return [*ids, self.eos], [*on, False], Pointed(at, (0,), 1, read_to, -1, tuple(numbered), True)
         reply = self.not_said if silent else answer
         if skill in ("name", "both") and not silent:
             cited_at = len(ids) + len(reply)
@@ -482,10 +490,11 @@ class Guide:
     throw-away linear layer on the hidden states of the fourth layer shall tell the answer's first and
     last token. Both reach the passage's tokens directly; the words of a short answer alone teach a
     small model to find it many times slower. *Passage*: where a passage is to be named, the next head shall
-    look at the answer, and a throw-away layer shall tell a token's passage from its hidden state.
+    look at the answer, and a throw-away layer shall tell a token's passage from its hidden state. *Silence*: a third
+    throw-away layer shall tell from the fifth layer, where the answer is to begin, whether there is one.
     """
 
-    LAYERS, HEAD, FIRST_TOKENS, POINTER_LAYER = (4, 5), 32, 4, 3
+    LAYERS, HEAD, FIRST_TOKENS, POINTER_LAYER, JUDGE_LAYER = (4, 5), 32, 4, 3, 4
 
     def __init__(self, model) -> None:
         import torch
@@ -493,11 +502,13 @@ class Guide:
         self.kept: dict[str, object] = {}
         self.pointer = torch.nn.Linear(model.config.hidden_size, 2)
         self.passage = torch.nn.Linear(model.config.hidden_size, PASSAGES)
+        self.judge = torch.nn.Linear(model.config.hidden_size, 1)
         for n in self.LAYERS:
             attention = model.bert.encoder.layer[n].attention.self
             attention.query.register_forward_hook(self._keep(f"q{n}"))
             attention.key.register_forward_hook(self._keep(f"k{n}"))
         model.bert.encoder.layer[self.POINTER_LAYER].register_forward_hook(self._keep("h"))
+        model.bert.encoder.layer[self.JUDGE_LAYER].register_forward_hook(self._keep("judged"))
 
     def _keep(self, name: str):
         def hook(module, args, out) -> None:
@@ -506,8 +517,8 @@ class Guide:
         return hook
 
     def losses(self, rows: list[Sequence]):
-        """(attention, pointer, passage) losses of the rows' answers, means in nats; None without an answer to point
-        at. The last is 0 where no passage is to be named."""
+        """(attention, pointer, passage, silence) losses of the rows' answers, means in nats; None without an answer to
+        point at. The third is 0 where no passage is to be named."""
         import torch
 
         pointed = [(r, row[2]) for r, row in enumerate(rows) if row[2] is not None]
@@ -540,7 +551,13 @@ class Guide:
             passage = self._looks(cited, 1) + torch.nn.functional.cross_entropy(
                 told, torch.tensor([n for _, _, n in spots])
             )
-        return attention, (first + last) / 2, passage
+        written = self.kept["judged"].float()[
+            torch.tensor([r for r, _ in pointed]), torch.tensor([p.at for _, p in pointed])
+        ]
+        silence = torch.nn.functional.binary_cross_entropy_with_logits(
+            self.judge(written)[:, 0], torch.tensor([float(p.silent) for _, p in pointed])
+        )
+        return attention, (first + last) / 2, passage, silence
 
     def _looks(self, spots: list[tuple[int, int, list[int]]], head: int):
         """How far a head of the last layers is from looking, in row and token, at any of the given places."""
@@ -667,7 +684,7 @@ def train(args: argparse.Namespace) -> None:
         install_attention()
     decayed = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1] + list(guide.pointer.parameters())
-    rest += list(guide.passage.parameters())
+    rest += list(guide.passage.parameters()) + list(guide.judge.parameters())
     opt = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
         lr=PEAK_LR,
@@ -681,6 +698,7 @@ def train(args: argparse.Namespace) -> None:
         model.load_state_dict(held["model"])
         guide.pointer.load_state_dict(held["pointer"])
         guide.passage.load_state_dict(held["passage"])
+        guide.judge.load_state_dict(held["judge"])
         opt.load_state_dict(held["opt"])
         state = held["state"]
         print(f"resumed at step {state['step']}, {state['minutes']:.1f} min", flush=True)
@@ -692,6 +710,7 @@ def train(args: argparse.Namespace) -> None:
     def keep_state() -> None:
         held = {"model": model.state_dict(), "opt": opt.state_dict(), "state": state}
         held |= {"pointer": guide.pointer.state_dict(), "passage": guide.passage.state_dict()}
+        held |= {"judge": guide.judge.state_dict()}
         torch.save(held, work / "state.new")
         (work / "state.new").replace(saved)
 
@@ -714,8 +733,10 @@ def train(args: argparse.Namespace) -> None:
                 weight[n, where.at + 1] = FIRST_WORD_WEIGHT
         weight = weight[:, 1:][chosen]
         loss = F.cross_entropy(logits.float(), ids[:, 1:][chosen], reduction="none") @ weight / weight.sum()
-        guided = guide.losses(rows)
-        (loss if guided is None else loss + 1.5 * guided[0] + 0.5 * guided[1] + 0.5 * guided[2]).backward()
+        words_loss, guided = loss.item(), guide.losses(rows)
+        if guided is not None:
+            loss = loss + 1.5 * guided[0] + 0.5 * (guided[1] + guided[2] + guided[3])
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         opt.step()
         opt.zero_grad(set_to_none=True)
@@ -724,15 +745,17 @@ def train(args: argparse.Namespace) -> None:
         state["minutes"] += (now - seen) / 60
         state["tokens"] += sum(len(r) for r, _, _ in rows)
         seen = now
-        losses.append([loss.item(), *([g.item() for g in guided] if guided else [])])
+        losses.append([words_loss, *([g.item() for g in guided] if guided else [])])
         if next_index >= 0:
             state["index"] = next_index
         if state["step"] % 20 == 0:
-            words, look, point, name = (sum(x) / len(x) for x in zip(*(x for x in losses if len(x) > 1), strict=True))
+            words, look, point, name, silent = (
+                sum(x) / len(x) for x in zip(*(x for x in losses if len(x) > 1), strict=True)
+            )
             speed = state["tokens"] / max(1e-6, state["minutes"] * 60)
             print(
                 f"step {state['step']} min {state['minutes']:.1f} tokens {state['tokens']} loss {words:.3f} "
-                f"attention {look:.3f} pointer {point:.3f} passage {name:.3f} index {next_index} "
+                f"attention {look:.3f} pointer {point:.3f} passage {name:.3f} silence {silent:.3f} index {next_index} "
                 f"lr {lr:.2e} tok/s {speed:.0f}",
                 flush=True,
             )

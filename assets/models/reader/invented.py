@@ -22,7 +22,7 @@ from typing import NamedTuple
 _FILES = sorted(Path(__file__).with_suffix("").glob("*.toml"))
 _READ = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in _FILES}
 _VALUES = _READ.pop("values")
-FEWEST_NEAR = 0.75  # share of the other passages that are about a thing of the same kind
+NEAR_SHARE = 0.75  # share of the other passages that are about a thing of the same kind
 
 
 class Detail(NamedTuple):
@@ -85,12 +85,14 @@ def _value(detail: Detail, rng: random.Random) -> str:
     number = rng.choice((rng.randint(2, 30), rng.randint(30, 900), round(rng.uniform(0.5, 9.9), 1)))
     makers = {
         "number": lambda: pick(_VALUES["counts"]) if rng.random() < 0.3 else str(rng.randint(2, 400)),
-        "firm": lambda: f"{pick(_VALUES['last'])} {pick(_VALUES['firms'])}",
+        "firm": lambda: f"{pick(_VALUES['last']) if rng.random() < 0.2 else _coined(rng)} {pick(_VALUES['firms'])}",
         "year": lambda: str(rng.randint(1905, 2025)),
         "measure": lambda: f"{number} {pick(_VALUES['units'])}",
         "oil": lambda: pick(_VALUES["oils"]),
         "often": lambda: pick(_VALUES["every"]),
-        "person": lambda: f"{pick(_VALUES['first'])} {pick(_VALUES['last'])}",
+        "person": lambda: " ".join(
+            pick(_VALUES[part]) if rng.random() < 0.2 else _coined(rng) for part in ("first", "last")
+        ),
         "weight": lambda: f"{number} {pick(('kilograms', 'tonnes', 'pounds'))}",
         "colour": lambda: pick(_VALUES["colours"]),
         "while": lambda: (
@@ -98,8 +100,14 @@ def _value(detail: Detail, rng: random.Random) -> str:
         ),
         "why": lambda: pick(_VALUES["whys"]),
         "act": lambda: pick(_VALUES["acts"]),
-        "code": lambda: f"{pick('ABCDEFHKLMNPRSTW')}{rng.choice(('', '-'))}{rng.randint(2, 999)}",
-        "place": lambda: f"the {pick(_VALUES['sides'])} {pick(_VALUES['places'])}",
+        "code": lambda: (
+            "".join(pick("ABCDEFHKLMNPRSTW") for _ in range(rng.choice((1, 1, 2))))
+            + rng.choice(("", "-"))
+            + str(rng.randint(2, 999))
+        ),
+        "place": lambda: (
+            f"the {pick(_VALUES['sides']) if rng.random() < 0.6 else _coined(rng)} {pick(_VALUES['places'])}"
+        ),
         "price": lambda: f"{rng.randint(3, 950)} {pick(('pounds', 'euros', 'dollars', 'francs'))}",
         "time": lambda: f"{rng.randint(5, 22)}:{pick(('00', '15', '30', '45'))}",
         "people": lambda: f"{pick(_VALUES['counts']) if rng.random() < 0.5 else rng.randint(2, 120)} people",
@@ -116,8 +124,16 @@ def _value(detail: Detail, rng: random.Random) -> str:
     return makers[detail.value]()
 
 
+def _coined(rng: random.Random) -> str:
+    """A name that no list holds, so that it can only be copied."""
+    made = "".join(rng.choice(_VALUES[part]) for _ in range(rng.choice((1, 2, 2))) for part in ("onsets", "vowels"))
+    return f"{made}{rng.choice(_VALUES['codas'])}".capitalize()
+
+
 def _name(kind: Kind, rng: random.Random) -> str:
     name = rng.choice(kind.names)
+    if kind.sides and rng.random() < 0.35:
+        return f"{_coined(rng)} {name}"
     return f"{rng.choice(_VALUES['sides'])} {name}" if kind.sides and rng.random() < 0.6 else name
 
 
@@ -145,7 +161,7 @@ def question(rng: random.Random, number: int, silent: bool) -> Asked:
         first.insert(rng.randrange(len(first) + 1), wanted)
     names, passages = {thing}, [(kind, first)]
     for _ in range(number - 1):
-        near = rng.random() < FEWEST_NEAR
+        near = rng.random() < NEAR_SHARE
         other = kind if near else KINDS[rng.choice(list(KINDS))]
         passages.append((other, _of_another(other, names, wanted if near else None, rng)))
     if rng.random() < 0.4:  # another thing stands in the first passage, too
@@ -206,7 +222,7 @@ def _laid_out(kind: Kind, facts: list[Fact], rng: random.Random) -> tuple[str, s
     text = " ".join(f"- {line}" if listed else line for line in lines)
     title = rng.choice(kind.titles)
     if kind.headings and rng.random() < 0.65:
-        heading = rng.choice(kind.headings).format(e=facts[0].thing if facts else "")
+        heading = rng.choice(kind.headings).format(e=facts[0].thing)
         heading = heading[:1].upper() + heading[1:]
         title, text = f"{title}, {heading}", f"{heading} {text}" if rng.random() < 0.8 else text
     return title, text
