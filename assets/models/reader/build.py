@@ -17,8 +17,8 @@ Asked as the product asks, it neither cites nor refuses: that is what tuning on 
 
 Towards the next version (see the model card), which is not what lies beside this file:
 
-    python build.py train --data DATA --work FOURTH --start FOLDER --index 147712 --minutes 76
-    python build.py average --of FOLDER FOURTHS --to NEXT           # the mean of both weights reads better than either
+    python build.py train --data DATA --work NEW --start FOLDER --index 147712 --minutes 88
+    python build.py average --of FOLDER EXPORTED --to NEXT           # the mean of both weights reads better than either
 
 ``DATA`` holds ``reading/squad-1-train.jsonl.gz`` and ``instructions/*`` (see the model card).
 """
