@@ -62,7 +62,8 @@ class Decision:
 
 @dataclass(frozen=True)
 class RowProblem:
-    """A row of an imported file that could not be used, counted as a spreadsheet counts (header = 1)."""
+    """A row of an imported file that could not be used, counted as its editor counts: a header is row 1 there,
+    and a file without one has its first record in row 1."""
 
     row: int
     problem: str
@@ -111,7 +112,7 @@ def guess_columns(headers: Sequence[str]) -> dict[str, str]:
 def read_rows(
     records: Iterable[Mapping[str, object]], columns: Mapping[str, str]
 ) -> tuple[list[Row], list[RowProblem]]:
-    """Rows that can be used and the reasons why others cannot.
+    """Rows that can be used and the reasons why others cannot. ``records`` has one for each row of the file.
 
     Raises:
         QuestionError: the column with the questions is not named.
@@ -123,7 +124,7 @@ def read_rows(
         )
     rows: list[Row] = []
     problems: list[RowProblem] = []
-    for number, record in enumerate(records, start=2):
+    for number, record in enumerate(records, start=1):
         cell = {f: str(record.get(h, "") if record.get(h) is not None else "").strip() for f, h in columns.items()}
         said = cell.get("answerable", "").lower()
         split = cell.get("split", "").lower()

@@ -15,6 +15,9 @@ from ragtune_ui.domain.errors import QuestionError
 def read_table(path: Path, name: str) -> list[dict[str, Any]]:
     """The rows of a CSV (comma, semicolon or tab), JSONL, JSON or Excel file, as header -> cell.
 
+    The n-th of them is the n-th row of the file: a header and blank lines stay, as {}, so that whoever
+    finds fault with a row can say which.
+
     Raises:
         QuestionError: another kind of file, an empty one, or one that cannot be read; with the row.
     """
@@ -58,12 +61,11 @@ def _csv_rows(data: bytes) -> list[dict[str, Any]]:
 
 
 def _records(table: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """Header -> cell for each line of a table below its header, the first line that holds anything.
-    Blank lines stay, as {}, so that the n-th record is row n + 2 of the spreadsheet."""
+    """Header -> cell for each line of a table below its header, the first line that holds anything."""
     at = next((n for n, line in enumerate(table) if _filled(line)), len(table))
     headers = ["" if h is None else str(h) for line in table[at : at + 1] for h in line]
     below = [{h: c for h, c in zip(headers, line, strict=False) if h and _filled(line)} for line in table[at + 1 :]]
-    return [{}] * at + below
+    return [{}] * (at + 1) + below
 
 
 def _filled(line: Sequence[Any]) -> bool:

@@ -30,6 +30,7 @@ def test_read_rows_needs_a_question_column():
 def test_read_rows_sorts_the_usable_from_the_others():
     columns = {"question": "Q", "answer": "A", "source": "F", "split": "S", "answerable": "Y", "evidence": "E"}
     records = [
+        {},  # row 1: the header
         {"Q": " How wide? ", "A": 6.4, "F": "ramps.md", "S": "Train", "Y": "", "E": "It is 6.4 m."},  # row 2
         {"Q": "", "A": "x"},  # row 3
         {"Q": None, "A": None},  # row 4: blank, passed over

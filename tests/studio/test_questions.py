@@ -333,6 +333,18 @@ def test_bad_rows_are_reported_by_their_spreadsheet_row(read: House, kind: str) 
     assert "4 rows were left out; the first is row" in imported.sentence
 
 
+@pytest.mark.parametrize("lead", [0, 2])
+def test_bad_lines_of_a_file_without_a_header_are_counted_from_one(read: House, lead: int) -> None:
+    """JSONL has no header row, and an editor counts its blank lines."""
+    records = [dict(zip(HEADERS, row, strict=True)) if any(row) else {} for row in BAD[1:]]
+    lines = [json.dumps(r) if r else "" for r in records]
+    imported = bring(read, "q.jsonl", "\n" * lead + "\n".join(lines))
+    assert [p.row - lead for p in imported.problems] == [1, 3, 5, 6]
+    assert bring(read, "q.json", json.dumps(records)).problems == tuple(
+        replace(p, row=p.row - lead) for p in imported.problems
+    )
+
+
 def test_doubled_rows_come_in_once(read: House) -> None:
     rows = [HEADERS[:2], ["Why  now?", "a"], ["why now?", "b"], ["Why then?", "c"]]
     first = bring(read, "q.csv", table(rows))
@@ -447,7 +459,7 @@ def test_only_records_of_a_json_list_count(read: House) -> None:
     imported = bring(
         read, "q.json", json.dumps([3, {"question": "", "answer": "a"}, {"question": "Why?", "answer": "b"}])
     )
-    assert (imported.added, [p.row for p in imported.problems]) == (1, [3])
+    assert (imported.added, [p.row for p in imported.problems]) == (1, [2])
 
 
 # deciding -------------------------------------------------------------------------------------
