@@ -33,8 +33,10 @@ class Verdicts:
         self._studio = studio
 
     def questions(self, project: Project) -> list[Question]:
-        """The held-back questions: accepted, split "test"."""
-        return [q for q in project.questions() if q.split == "test" and usable(q)]
+        """The held-back questions: accepted, split "test". One whose document was removed cannot be answered any more."""
+        here = {d.id for d in project.documents() if d.ready}
+        asked = [q for q in project.questions() if q.split == "test" and usable(q)]
+        return [q for q in asked if q.document in here or not q.evidence]
 
     def measure(self, project: Project, run: str = "") -> str:
         """Measure a run (the latest usable one for "") in the background; returns the job's id.

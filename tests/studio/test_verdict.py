@@ -109,6 +109,17 @@ def test_what_is_missing_is_said(full: House) -> None:
     assert full.studio.verdicts.latest(full.project) is None
 
 
+def test_questions_about_a_removed_document_are_not_asked(split: House) -> None:
+    desk = split.studio.verdicts
+    answerable, withheld = desk.questions(split.project)[:2], desk.questions(split.project)[2:]
+    assert all(q.evidence for q in answerable) and withheld
+    split.studio.documents.remove(split.project, answerable[0].document)
+    assert desk.questions(split.project) == withheld
+    split.idle()
+    split.studio.documents.undo_remove(split.project)
+    assert desk.questions(split.project) == [*answerable, *withheld]
+
+
 def test_measuring_is_heavy_work_and_can_be_stopped(split: House) -> None:
     gate = split.fakes.gate
     gate.clear()
