@@ -116,15 +116,15 @@ def _shared(a: str, b: str) -> int:
     return number
 
 
-def carried(
-    document: str, old: str, new: str, questions: Sequence[Question], judgements: Sequence[Judgement]
-) -> tuple[list[Question], list[Judgement]]:
-    """All questions and judgements after the text of a document changed. Evidence that still stands is
-    followed to its place; a question without it is to be checked again, with the old evidence beside it."""
-    return (
-        [_question(q, old, new) if q.document == document and q.evidence else q for q in questions],
-        [k for j in judgements for k in ([j] if j.document != document else _judgement(j, old, new))],
-    )
+def carried(document: str, old: str, new: str, questions: Sequence[Question]) -> list[Question]:
+    """All questions after the text of a document changed. Evidence that still stands is followed to its place;
+    a question without it is to be checked again, with the old evidence beside it."""
+    return [_question(q, old, new) if q.document == document and q.evidence else q for q in questions]
+
+
+def followed(document: str, old: str, new: str, judgements: Sequence[Judgement]) -> list[Judgement]:
+    """All judgements after the text of a document changed, without those whose words are gone."""
+    return [k for j in judgements for k in ([j] if j.document != document else _judgement(j, old, new))]
 
 
 def _question(question: Question, old: str, new: str) -> Question:
@@ -140,7 +140,13 @@ def _judgement(judgement: Judgement, old: str, new: str) -> list[Judgement]:
     return [replace(judgement, start=span[0], end=span[1])] if span is not None else []
 
 
-def returned(now: Sequence[Question], before: Before) -> list[Question]:
-    """Questions after the way back: as they were, but for those that a person has changed since."""
-    was = {after.id: (old, after) for old, after in before.questions}
-    return [was[q.id][0] if q.id in was and q == was[q.id][1] else q for q in now]
+def returned(document: str, new: str, old: str, now: Sequence[Question], before: Before) -> list[Question]:
+    """Questions after the way back from the text ``new`` to ``old``: as they were. Those that a person has changed
+    since stay so; their evidence is followed to its place in the old text."""
+    was = {after.id: (first, after) for first, after in before.questions}
+
+    def back(question: Question) -> Question:
+        first, after = was.get(question.id, (question, None))
+        return first if question == after else carried(document, new, old, [question])[0]
+
+    return [back(q) for q in now]

@@ -237,10 +237,13 @@ class Documents:
         return f"“{document.name}” is back."
 
     def hold_back(self, project: Project, ids: Sequence[str]) -> None:
-        """Set which documents are held back for measuring; all others are not."""
-        for document in project.documents():
-            if document.held_back != (document.id in ids):
-                project.change_document(replace(document, held_back=document.id in ids))
+        """Set which documents are held back for measuring; all others are not. Their questions follow."""
+        with project.changing():
+            turned = [d for d in project.documents() if d.held_back != (d.id in ids)]
+            turned = [replace(d, held_back=not d.held_back) for d in turned]
+            for document in turned:
+                project.change_document(document)
+            self._studio.questions.follow(project, turned)
 
     def ensure_held_back(self, project: Project) -> None:
         """Hold documents back, if none is and there are enough, before questions are written."""

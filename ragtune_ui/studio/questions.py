@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -172,6 +172,31 @@ class Questions:
             project.keep_questions([before.get(q.id, q) for q in project.questions()])
             project.keep_decisions(decisions[:-1])
         return decisions[-1]
+
+    def follow(self, project: Project, documents: Sequence[Document]) -> None:
+        """Questions about documents that are held back from now on measure; those about released ones are learned from.
+
+        One asked with its document withheld goes on measuring: it has no evidence to learn from.
+        """
+        turned = {d.id: d for d in documents}
+
+        def change(question: Question) -> Question:
+            document = turned.get(question.document)
+            if document is None:
+                return question
+            if document.held_back:
+                return replace(question, split="test")
+            return _assigned(question, document) if question.split == "test" and question.evidence else question
+
+        if turned:
+            self.amend(project, lambda asked: [change(q) for q in asked])
+
+    def amend(self, project: Project, change: Callable[[Sequence[Question]], Sequence[Question]]) -> None:
+        """Change all questions because their documents did, also as an undo would bring them back."""
+        with project.changing():
+            project.keep_questions(change(project.questions()))
+            decisions = [replace(d, before=tuple(change(d.before))) for d in project.decisions()]
+            project.keep_decisions(decisions)
 
     def _decide(self, project: Project, new: Question, said: str) -> Question:
         self._keep(project, {new.id: new}, Decision((self.get(project, new.id),), said))

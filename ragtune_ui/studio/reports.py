@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ragtune_ui.domain.changes import carried
+from ragtune_ui.domain.changes import carried, followed
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.errors import DocumentError
 from ragtune_ui.domain.languages import language_of
@@ -147,10 +147,9 @@ class Reports:
             page_starts=parsed.page_starts, language=language_of(new),
         )  # fmt: skip
         with project.changing():
-            questions, judgements = carried(document.id, old, new, project.questions(), project.judgements())
             project.reread_document(changed, parsed)
-            project.keep_questions(questions)
-            project.keep_judgements(judgements)
+            self._studio.questions.amend(project, lambda asked: carried(document.id, old, new, asked))
+            project.keep_judgements(followed(document.id, old, new, project.judgements()))
 
     # what is there twice ---------------------------------------------------------------------
 

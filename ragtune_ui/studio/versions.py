@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragtune_ui.domain.changes import Before, Impact, carried, impact_of, returned
+from ragtune_ui.domain.changes import Before, Impact, carried, followed, impact_of, returned
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.errors import DocumentError
 from ragtune_ui.store.projects import Project
@@ -92,12 +92,12 @@ class Versions:
         with project.changing():
             old, text = project.text(id), project.waiting_text(new.id)
             asked, judged = project.questions(), project.judgements()
-            questions, judgements = carried(id, old, text, asked, judged)
+            questions, judgements = carried(id, old, text, asked), followed(id, old, text, judged)
             changed = tuple((a, b) for a, b in zip(asked, questions, strict=True) if a != b)
             before = Before(changed, tuple(j for j in judged if j.document == id),
                             tuple(j for j in judgements if j.document == id))  # fmt: skip
             project.replace_document(id, new.id, before)
-            project.keep_questions(questions)
+            self._studio.questions.amend(project, lambda them: carried(id, old, text, them))
             project.keep_judgements(judgements)
 
     def keep_both(self, project: Project, waiting: str) -> str:
@@ -127,8 +127,10 @@ class Versions:
         with project.changing():
             before = project.before(old)
             kept = [j for j in project.judgements() if j.document != old.id or j not in before.judged_after]
+            text = project.text(old.id)
             project.restore_version(old)
-            project.keep_questions(returned(project.questions(), before))
+            back = project.text(old.id)
+            self._studio.questions.amend(project, lambda asked: returned(old.id, text, back, asked, before))
             project.keep_judgements([*kept, *before.judgements])
         return self._studio.retrieval.start_index(project, f"Bringing {old.name} back")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ragtune_ui.domain.changes import Before, carried, impact_of, moved, returned
+from ragtune_ui.domain.changes import Before, carried, followed, impact_of, moved, returned
 from ragtune_ui.domain.passages import Judgement
 from tests.domain.makers import chunk, question
 
@@ -34,7 +34,8 @@ def test_questions_and_judgements_are_carried_or_flagged() -> None:
     rejected, other = replace(lost, id="r", status="rejected"), replace(first, id="o", document="e")
     places = [("d", first.start, first.end), ("d", lost.start, lost.end), ("e", 0, 5)]
     judged = [Judgement("q", *place, relevant=True) for place in places]
-    questions, judgements = carried("d", OLD, NEW, [first, lost, rejected, other], judged)
+    questions = carried("d", OLD, NEW, [first, lost, rejected, other])
+    judgements = followed("d", OLD, NEW, judged)
     assert questions[0].status == "approved" and NEW[questions[0].start : questions[0].end] == first.evidence
     assert (questions[1].status, questions[1].evidence, questions[1].outdated) == ("proposed", "", "It starts at one.")
     assert questions[2].status == "rejected" and questions[3] == other
@@ -58,6 +59,12 @@ def test_an_impact_counts_what_stays_and_what_goes() -> None:
 
 def test_the_way_back_leaves_what_was_decided_since() -> None:
     old, flagged = asked("It starts at one.", 9, status="approved"), asked("", 0, outdated="It starts at one.")
-    assert returned([flagged], Before(((old, flagged),))) == [old]
+    assert returned("d", NEW, OLD, [flagged], Before(((old, flagged),))) == [old]
     decided = replace(flagged, status="rejected")
-    assert returned([decided], Before(((old, flagged),))) == [decided]
+    assert returned("d", NEW, OLD, [decided], Before(((old, flagged),))) == [decided]
+    # What was decided about evidence that still stands follows it back to its place in the old text.
+    stands = asked("It stops at noon.", NEW.rindex("It stops"), status="rejected")
+    (back,) = returned("d", NEW, OLD, [stands], Before())
+    assert (
+        back.status == "rejected" and OLD[back.start : back.end] == "It stops at noon." and back.start != stands.start
+    )

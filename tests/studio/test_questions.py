@@ -397,6 +397,25 @@ def test_questions_about_held_back_documents_measure(read: House) -> None:
     assert (found.split, found.kind, found.answerable) == ("test", "factoid", True)
 
 
+def test_questions_follow_a_document_that_is_held_back_or_released(read: House) -> None:
+    """Held back, it is never trained on: its questions measure, and an undo does not bring them into training."""
+    desk, project, id = read.studio.questions, read.project, read.document("cranes.md").id
+    read.studio.documents.hold_back(project, [])
+    bring(read, "q.csv", table(ROWS))
+    splits = lambda here: {
+        q.question: q.split for q in project.questions() if (q.document == id) is here and q.evidence
+    }
+    before, others = splits(True), splits(False)
+    assert before and "test" not in before.values()
+    desk.reject(project, next(q.id for q in project.questions() if q.document == id))
+    read.studio.documents.hold_back(project, [id])
+    assert set(splits(True).values()) == {"test"} and splits(False) == others
+    desk.undo(project)
+    assert set(splits(True).values()) == {"test"}
+    read.studio.documents.hold_back(project, [])
+    assert set(splits(True)) == set(before) and "test" not in splits(True).values()
+
+
 def test_an_index_that_is_ahead_of_the_shelf_does_no_harm(read: House) -> None:
     read.project.discard_document(read.document("cranes.md").id)  # and the index not made again yet
     imported = bring(read, "q.csv", table([HEADERS[:2], ["How heavy is the red crane?", "10 tonnes"]]))

@@ -95,6 +95,28 @@ def test_undo_keeps_what_a_person_decided_since(old: House) -> None:
     assert next(q for q in old.project.questions() if q.id == lost.id).status == "rejected"
 
 
+def test_an_undone_decision_finds_its_evidence_in_every_version(old: House) -> None:
+    """An undo brings questions back as they were before; the words that prove them may have moved since."""
+
+    def stands() -> bool:
+        text = {d.id: old.project.text(d.id) for d in old.project.documents()}
+        asked = [q for q in old.project.questions() if q.evidence]
+        return len(asked) >= 3 and all(text[q.document][q.start : q.end] == q.evidence for q in asked)
+
+    old.studio.questions.undo(old.project)  # as before the approval, for another one
+    old.studio.questions.approve_supported(old.project)
+    old.add({"a.md": NEW})
+    old.wait(old.studio.versions.replace(old.project, [d.id for d in old.project.waiting()]))
+    assert stands()
+    old.studio.questions.undo(old.project)
+    assert stands() and not any(q.accepted for q in old.project.questions())
+    old.studio.questions.approve_supported(old.project)
+    old.wait(old.studio.versions.undo(old.project))
+    assert stands()
+    old.studio.questions.undo(old.project)
+    assert stands()
+
+
 def test_a_new_version_can_stand_beside_the_old_or_be_left_out(old: House) -> None:
     old.add({"a.md": NEW})
     old.wait(old.studio.versions.keep_both(old.project, old.project.waiting()[0].id))
@@ -213,6 +235,10 @@ def test_repeated_lines_can_be_kept_and_questions_follow(house: House) -> None:
         assert house.document("a.md").keep_repeated is keep and ("~Head 2" in house.project.text(id)) is keep
         for q in house.project.questions():
             assert q.accepted and house.project.text(id)[q.start : q.end] == q.evidence
+    house.wait(house.studio.reports.keep_repeated(house.project, id, True))
+    house.studio.questions.undo(house.project)
+    for q in house.project.questions():
+        assert not q.accepted and house.project.text(id)[q.start : q.end] == q.evidence
 
 
 def test_the_original_beside_the_text(house: House) -> None:
