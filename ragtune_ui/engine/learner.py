@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ragtune_ui.domain.errors import TrainingError
+from ragtune_ui.domain.errors import Stopped, TrainingError
 from ragtune_ui.domain.plans import TrainingPlan
 from ragtune_ui.engine.models import device, halves, load_model, product_seconds, without_known_notices
 
@@ -119,13 +119,14 @@ class Learner:
         """Numbers in the adapter."""
         return sum(p.numel() for p in self.parameters.values())
 
-    def step(self, rows: Sequence[Row], rate: float, seed: int) -> tuple[float, bool]:
+    def step(self, rows: Sequence[Row], rate: float, seed: int, should_stop: Callable[[], bool]) -> tuple[float, bool]:
         """One optimizer step; the mean loss of a learned token, and False where it was skipped.
 
         It is skipped, and nothing changes, where the loss or its gradient is not a finite number.
         Dropout depends on ``seed`` alone, so that a resumed run draws what an unbroken one draws.
 
         Raises:
+            Stopped: before the step was whole; it is dropped, and nothing changes.
             TrainingError: memory ran out.
         """
         import torch
@@ -136,7 +137,7 @@ class Learner:
         total = 0.0
         self.optimizer.zero_grad(set_to_none=True)
         with _memory_in_words():
-            for group in micro_batches(rows, MICRO_TOKENS[self.device]):
+            for group in _until(should_stop, micro_batches(rows, MICRO_TOKENS[self.device])):
                 loss = self._loss(group) / weight
                 loss.backward()
                 total += loss.item()
@@ -149,13 +150,14 @@ class Learner:
         self.optimizer.step()
         return total, True
 
-    def check(self, rows: Sequence[Row]) -> float:
-        """Mean loss of a learned token on examples that are not trained on."""
+    def check(self, rows: Sequence[Row], should_stop: Callable[[], bool]) -> float:
+        """Mean loss of a learned token on examples that are not trained on. Raises Stopped."""
         import torch
 
         self.model.eval()
         with torch.no_grad(), _memory_in_words():
-            losses = [self._loss(g).item() for g in micro_batches(rows, 2 * MICRO_TOKENS[self.device])]
+            groups = _until(should_stop, micro_batches(rows, 2 * MICRO_TOKENS[self.device]))
+            losses = [self._loss(group).item() for group in groups]
         return sum(losses) / max(1, sum(row.weight for row in rows))
 
     def _loss(self, rows: Sequence[Row]) -> Any:
@@ -245,6 +247,14 @@ def micro_batches(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
             group = []
         group.append(row)
     if group:
+        yield group
+
+
+def _until(should_stop: Callable[[], bool], groups: Iterable[list[Row]]) -> Iterator[list[Row]]:
+    """The groups one by one. A stop is heard before each: with a slow model a whole step takes minutes."""
+    for group in groups:
+        if should_stop():
+            raise Stopped("Stopped.", "What was finished is kept.")
         yield group
 
 

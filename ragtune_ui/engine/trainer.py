@@ -3,7 +3,8 @@
 Everything durable is handed in: where events go, how a folder is published, when to stop. The
 run's course is a function of its sheet: the order of the examples, the dropout and the rate
 follow from the seed and the step, so a run that was stopped and resumed ends, on a CPU, with
-the same bytes as one that was not.
+the same bytes as one that was not. A stop is heard within a step or a check, which is dropped
+and done anew where the run goes on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ragtune_ui.domain.errors import TrainingError
+from ragtune_ui.domain.errors import Stopped, TrainingError
 from ragtune_ui.domain.examples import Example
 from ragtune_ui.domain.plans import RunSheet, Stage, rate_at, stages
 from ragtune_ui.domain.records import from_record
@@ -55,7 +56,7 @@ def train(
             checkpoint made from something else. ModelError: the model cannot be loaded.
         OSError: the disk is full.
     """
-    _Run(run, sheet, emit, publish, verified, pace).go(should_stop)
+    _Run(run, sheet, emit, should_stop, publish, verified, pace).go()
 
 
 class _Run:
@@ -66,31 +67,28 @@ class _Run:
         folder: Path,
         sheet: RunSheet,
         emit: Emit,
+        should_stop: Callable[[], bool],
         publish: Publish,
         verified: Callable[[Path], bool],
         pace: Pace | None,
     ) -> None:
         self.folder, self.sheet, self.plan = folder, sheet, sheet.plan
-        self.emit, self.publish, self.verified = emit, publish, verified
+        self.emit, self.should_stop, self.publish, self.verified = emit, should_stop, publish, verified
         self.fingerprint = checkpoints.fingerprint(sheet)
         found = checkpoints.latest(folder, self.fingerprint, verified)
         self.at = found[1] if found else Position(fingerprint=self.fingerprint, pace=pace or calibrate())
         self.saved_in = found[0] if found else None
         self.best: dict[str, Any] | None = None
+        self.ended = ""  # why it ended before its time, where a person stopped it
 
-    def go(self, should_stop: Callable[[], bool]) -> None:
+    def go(self) -> None:
         self._prepare()
         resumed = {"resumed": self.at.step} if self.saved_in else {}
         self.emit("started", pid=os.getpid(), total=self.total, **resumed)
-        if self.saved_in is None:
-            self._check()
-        first = 0
-        for stage in self.stages:
-            if self.at.step < first + stage.steps:
-                self.emit("stage", name=stage.name, steps=stage.steps)
-                if not self._stage(stage, first, should_stop):
-                    break
-            first += stage.steps
+        try:
+            self._learn()
+        except Stopped:
+            self.ended = f"Stopped at step {self.at.step:,} of {self.total:,}; it can go on from there."
         self._close()
 
     def _prepare(self) -> None:
@@ -108,23 +106,33 @@ class _Run:
             "reading": [row for row in rows if row.id in reading],
             "tuning": [row for row in rows if row.id not in reading],
         }
-        self.ended = ""
         if self.saved_in is not None:
             starts = [sum(s.steps for s in self.stages[:n]) for n in range(len(self.stages))]
             self.best = checkpoints.load(self.saved_in, self.learner, fresh=self.at.step in starts)
 
-    def _stage(self, stage: Stage, first: int, should_stop: Callable[[], bool]) -> bool:
-        """Train one stage to its end; False where the run ends before it."""
+    def _learn(self) -> None:
+        """Every stage to its end, or until the patience runs out. Raises Stopped."""
+        first = 0
+        for stage in self.stages:
+            if self.at.step < first + stage.steps:
+                self.emit("stage", name=stage.name, steps=stage.steps)
+                if not self._stage(stage, first):
+                    break
+            first += stage.steps
+        self._check()
+
+    def _stage(self, stage: Stage, first: int) -> bool:
+        """Train one stage to its end; False where the patience runs out before it.
+
+        A check comes before the step that follows it, so that a run stopped in a check begins with it.
+        """
         rows = self.rows[stage.name]
         if self.at.step == first:
             self.learner.restart()
         while self.at.step < first + stage.steps:
-            if should_stop():
-                self.ended = f"Stopped at step {self.at.step:,} of {self.total:,}; it can go on from there."
-                return False
-            self._step(stage, self.at.step - first, rows)
             if self.at.step % self.plan.check_every == 0 and self._check():
                 return False
+            self._step(stage, self.at.step - first, rows)
             if self.at.step % self.plan.save_every == 0 and self.at.step < self.total:
                 self._save()
         return True
@@ -133,7 +141,7 @@ class _Run:
         batch = step_rows(rows, number, stage, self.plan.batch, self.plan.seed)
         rate, began = rate_at(number, stage), time.monotonic()
         seed = int.from_bytes(_rank(self.plan.seed, "dropout", str(self.at.step))[:6], "big")
-        loss, counted = self.learner.step(batch, rate, seed)
+        loss, counted = self.learner.step(batch, rate, seed, self.should_stop)
         took, tokens, step = time.monotonic() - began, sum(len(row.ids) for row in batch), self.at.step + 1
         self.at = replace(self.at, step=step, tokens=self.at.tokens + tokens, seconds=self.at.seconds + took)
         if not counted:
@@ -151,10 +159,10 @@ class _Run:
             )
 
     def _check(self) -> bool:
-        """Measure on unseen examples; True where the plan's patience has run out."""
+        """Measure on unseen examples, once a step; True where the plan's patience has run out."""
         if not self.unseen or self.at.checked == self.at.step:
             return False
-        loss = self.learner.check(self.unseen)
+        loss = self.learner.check(self.unseen, self.should_stop)
         self.at = replace(self.at, checked=self.at.step)
         if not math.isfinite(loss):
             return False
@@ -164,19 +172,14 @@ class _Run:
             self.best = self.learner.adapter() if self.plan.patience else None
             return False
         self.at = replace(self.at, worse=self.at.worse + 1)
-        if not self.plan.patience or self.at.worse < self.plan.patience:
-            return False
-        self.ended = ""
-        return True
+        return bool(self.plan.patience) and self.at.worse >= self.plan.patience
 
     def _save(self) -> None:
         checkpoints.write(self.folder, self.learner, self.at, self.best, public_name(self.sheet.model), self.publish)
         self.emit("checkpoint", step=self.at.step)
 
     def _close(self) -> None:
-        """The last check and checkpoint, the adapter, and the figures."""
-        if not self.ended:
-            self._check()
+        """The last checkpoint, the adapter, and the figures."""
         if self.at.step:
             self._save()
         kept = self.at.step

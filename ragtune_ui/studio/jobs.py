@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -28,7 +29,9 @@ from ragtune_ui.store.projects import Project
 
 POLL = 0.25  # seconds between looks at a worker process
 QUIET = 0.2  # seconds between two progress events, so that the log stays short
-STOP_GRACE = 60.0  # seconds a worker has to publish its last saved point before it is ended
+STOP_GRACE = 60.0  # seconds a worker has to publish its last saved point before it is ended,
+STOP_STEPS = 4  # and on top so many of its steps, as a slow model hears a stop late;
+START_GRACE = 600.0  # all of it before its first step, where it may be loading and its pace is not known
 LOCK_WAIT = 5.0  # seconds a worker waits for the lock of its run, which a look at it may hold for a moment
 WORKER_LOCK = "worker.lock"
 STOP_FILE = "stop"
@@ -259,19 +262,21 @@ class Jobs:
 
     def _watch(self, folder: Path, log: EventLog, before: int, process: subprocess.Popen[bytes]) -> None:
         try:
-            self._see_out(folder, lambda: process.poll() is None, process.kill)
+            self._see_out(folder, log, before, lambda: process.poll() is None, process.kill)
             self._conclude(folder, log, before, process.returncode)
         finally:
             self._free(folder)
 
-    def _see_out(self, folder: Path, alive: Callable[[], bool], kill: Callable[[], None]) -> None:
+    def _see_out(
+        self, folder: Path, log: EventLog, before: int, alive: Callable[[], bool], kill: Callable[[], None]
+    ) -> None:
         """Wait until a worker is gone; one that does not answer a stop in time is ended."""
         asked_at: float | None = None
         while alive():
             time.sleep(POLL)
             if (folder / STOP_FILE).exists() and asked_at is None:
                 asked_at = time.monotonic()
-            if asked_at is not None and time.monotonic() - asked_at > STOP_GRACE:
+            if asked_at is not None and time.monotonic() - asked_at > grace(log, before):
                 kill()
 
     def _adopt(self, folder: Path, log: EventLog, job: Job) -> None:
@@ -282,7 +287,7 @@ class Jobs:
 
         def follow() -> None:
             try:
-                self._see_out(folder, lambda: worker_alive(folder), lambda: _end_worker(folder))
+                self._see_out(folder, log, job.seq, lambda: worker_alive(folder), lambda: _end_worker(folder))
                 self._conclude(folder, log, job.seq, 1)
             finally:
                 self._free(folder)
@@ -321,6 +326,12 @@ def _unexpected() -> dict[str, str]:
         "remedy": "Try again; if it happens again, send us the details below.",
         "details": traceback.format_exc()[-4000:],
     }
+
+
+def grace(log: EventLog, before: int) -> float:
+    """Seconds that a worker has to answer a stop, by the pace of its steps behind event ``before``."""
+    steps = [float(e.data["seconds"]) for e in log.read(before) if e.kind == "step"]
+    return STOP_GRACE + STOP_STEPS * statistics.median(steps) if steps else START_GRACE
 
 
 def _end_worker(folder: Path) -> None:

@@ -357,7 +357,7 @@ def build(page: Page) -> None:
     stopping = page.confirm(
         "stop",
         "Stop this training?",
-        "It stops after the current step. What it learned is kept, and you can continue later.",
+        "It stops within the current step. What it learned is kept, and you can continue later.",
         [("stop", "Stop and keep what it learned", "danger")],
         no="Go on",
     )

@@ -28,18 +28,25 @@ PLAN = TrainingPlan(
 )  # fmt: skip
 
 
-class Log:
-    """Events in a list, and a stop after a given step."""
+def never() -> bool:
+    return False
 
-    def __init__(self, stop_after: int | None = None) -> None:
+
+class Log:
+    """Events in a list, and a stop after a given step, or when it was asked for so many times."""
+
+    def __init__(self, stop_after: int | None = None, stop_when_asked: int | None = None) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.stop_after = stop_after
+        self.stop_after, self.stop_when_asked, self.asked = stop_after, stop_when_asked, 0
 
     def emit(self, kind: str, **data: Any) -> None:
         json.dumps(data, allow_nan=False)
         self.events.append((kind, data))
 
     def should_stop(self) -> bool:
+        self.asked += 1
+        if self.stop_when_asked is not None:
+            return self.asked >= self.stop_when_asked
         return self.stop_after is not None and len(self.of("step")) >= self.stop_after
 
     def of(self, kind: str) -> list[dict[str, Any]]:
@@ -53,8 +60,8 @@ def sheet_of(model: Path, dataset: Path, plan: TrainingPlan = PLAN, order: str =
     return RunSheet("owner/tiny", str(model), "d", str(dataset), order, plan)
 
 
-def go(run: Path, sheet: RunSheet, stop_after: int | None = None) -> Log:
-    log = Log(stop_after)
+def go(run: Path, sheet: RunSheet, stop_after: int | None = None, stop_when_asked: int | None = None) -> Log:
+    log = Log(stop_after, stop_when_asked)
     train(run, sheet, log.emit, log.should_stop, publish, verified, pace=PACE)
     return log
 
@@ -164,13 +171,13 @@ def test_the_size_of_micro_batches_does_not_change_the_loss(tiny_model: Path, mo
     tok = load_tokenizer(tiny_model)
     rows = [Row(f"e{n}", *encode(example(n), tok, 512)) for n in range(6)]
     learner = Learner(tiny_model, replace(PLAN, dropout=0), PACE)
-    together = learner.check(rows)
+    together = learner.check(rows, never)
     monkeypatch.setattr("ragtune_ui.engine.learner.MICRO_TOKENS", {"cpu": 1, "cuda": 1})
-    assert learner.check(rows) == pytest.approx(together, rel=1e-5)
+    assert learner.check(rows, never) == pytest.approx(together, rel=1e-5)
     monkeypatch.setattr("ragtune_ui.engine.learner.LOGITS_AT_ONCE", 600)
-    assert learner.check(rows) == pytest.approx(together, rel=1e-5)
+    assert learner.check(rows, never) == pytest.approx(together, rel=1e-5)
     learner._halves = None
-    assert learner.check(rows) == pytest.approx(together, rel=1e-5)
+    assert learner.check(rows, never) == pytest.approx(together, rel=1e-5)
 
 
 def test_the_loss_is_that_of_transformers(tiny_model: Path) -> None:
@@ -181,7 +188,7 @@ def test_the_loss_is_that_of_transformers(tiny_model: Path) -> None:
     labels = [i if on else -100 for i, on in zip(ids, learned, strict=True)]
     with torch.no_grad():
         theirs = learner.model(input_ids=torch.tensor([ids]), labels=torch.tensor([labels])).loss.item()
-    assert learner.check([Row("a", ids, learned)]) == pytest.approx(theirs, rel=1e-5)
+    assert learner.check([Row("a", ids, learned)], never) == pytest.approx(theirs, rel=1e-5)
 
 
 # --- runs
@@ -234,6 +241,32 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bytes(
     assert [d["step"] for d in second.of("step")] == list(range(stop_after + 1, 9))
     assert [d["loss"] for d in first.of("step") + second.of("step")] == [d["loss"] for d in whole.of("step")]
     assert [d["loss"] for d in first.of("check") + second.of("check")] == [d["loss"] for d in whole.of("check")]
+    a, b = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert a.keys() == b.keys() and all((a[k] == b[k]).all() for k in a)
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken", "checked"),
+    [(2, 0, []), (6, 0, [0]), (10, 1, [0]), (13, 2, [0]), (21, 3, [0, 2]), (23, 4, [0, 2]), (46, 8, [0, 2, 4, 6])],
+)
+def test_a_stop_is_heard_within_a_step_and_within_a_check_and_changes_nothing(
+    tiny_model: Path, dataset: Path, tmp_path: Path, monkeypatch: Any, asked: int, taken: int, checked: list[int]
+) -> None:
+    # Every row goes alone, so that a stop is asked for three times in a check and four times in a step.
+    monkeypatch.setattr("ragtune_ui.engine.learner.MICRO_TOKENS", {"cpu": 1, "cuda": 1})
+    sheet = sheet_of(tiny_model, dataset, replace(PLAN, patience=9, save_every=2), "dap first")
+    whole = go(tmp_path / "whole", sheet)
+    first = go(tmp_path / "parts", sheet, stop_when_asked=asked)
+    assert first.job().state == "stopped" and first.asked == asked  # it was not asked for again
+    assert (len(first.of("step")), [d["step"] for d in first.of("check")]) == (taken, checked)
+    second = go(tmp_path / "parts", sheet)
+    assert second.job().state == "finished" and second.of("started")[0].get("resumed", 0) == taken
+    for kind in ("step", "check"):
+        later = [d for d in second.of(kind) if taken or kind == "step" or d["step"] not in checked]
+        assert [(d["step"], d["loss"]) for d in first.of(kind) + later] == [
+            (d["step"], d["loss"]) for d in whole.of(kind)
+        ]
+    assert second.of("result")[0]["kept_step"] == whole.of("result")[0]["kept_step"]
     a, b = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert a.keys() == b.keys() and all((a[k] == b[k]).all() for k in a)
 

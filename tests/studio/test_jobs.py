@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -319,6 +320,33 @@ def test_a_worker_that_does_not_hear_is_ended_in_time(house: House, monkeypatch:
     assert children() == []
 
 
+def test_a_worker_that_is_still_loading_is_given_time_to_hear(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "STOP_GRACE", 0.1)
+    run = house.project.new_run(RunSheet("built-in", "m", "d", "d", "mixed", PLAN))
+    folder = house.project.run_folder(run)
+    code = (
+        "import sys, time; from pathlib import Path; from ragtune_ui.store.events import EventLog\n"
+        "while not Path(sys.argv[1], 'stop').exists(): time.sleep(0.02)\n"
+        "time.sleep(1)\n"
+        "EventLog(Path(sys.argv[1], 'events.jsonl')).append('stopped', note='Heard.')"
+    )
+    house.studio.jobs.supervise(house.project, run, [sys.executable, "-c", code, str(folder)], "Training")
+    house.studio.training.stop(house.project, run)
+    assert (house.wait(run).state, ends(house, run)) == ("stopped", ["stopped"])
+
+
+def test_the_time_to_hear_a_stop_grows_with_the_steps_of_this_worker(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    assert jobs.grace(log, 0) == jobs.START_GRACE > jobs.STOP_GRACE
+    for seconds in (0.1, 0.1, 0.1):  # on another computer, before it was continued here
+        before = log.append("step", step=1, loss=1.0, rate=0.1, tokens=9, seconds=seconds).seq
+    assert jobs.grace(log, 0) == pytest.approx(60.4)
+    assert jobs.grace(log, before) == jobs.START_GRACE
+    for seconds in (80.0, 120.0, 90.0):
+        log.append("step", step=2, loss=1.0, rate=0.1, tokens=9, seconds=seconds)
+    assert jobs.grace(log, before) == 60 + 4 * 90
+
+
 def test_a_command_that_cannot_start_frees_the_bench(house: House) -> None:
     run = house.project.new_run(RunSheet("built-in", "m", "d", "d", "mixed", PLAN))
     with pytest.raises(FileNotFoundError):
@@ -376,7 +404,7 @@ def test_an_adopted_worker_that_is_killed_gets_an_end(orphan) -> None:
 
 
 def test_an_adopted_worker_that_does_not_hear_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "STOP_GRACE", 0.2)
+    monkeypatch.setattr(jobs, "START_GRACE", 0.2)  # it has taken no step since it was adopted
     run, process = left_behind(house, "deaf")
     studio = house.restarted()
     try:
