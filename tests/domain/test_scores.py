@@ -1,5 +1,7 @@
 """Scores against numbers worked by hand."""
 
+import re
+import string
 from dataclasses import replace
 
 import pytest
@@ -47,6 +49,38 @@ def test_exact_match():
 def test_token_f1(said, gold, f1):
     assert token_f1(said, gold) == pytest.approx(f1)
     assert token_f1(gold, said) == pytest.approx(f1)
+
+
+@pytest.mark.parametrize(
+    ("said", "gold", "exact", "f1"),
+    [
+        ("每秒十四米。", "每秒十四米", 1.0, 1.0),
+        ("每秒十四米", "十四米", 0.0, 0.75),  # precision 3/5, recall 3/3
+        ("風速は14メートル", "14 メートル", 0.0, 2 * 5 / 13),  # 5 of 8 words, 14 among them
+        ("「手机」、！", "手机", 1.0, 1.0),
+        ("12、14", "14，12。", 0.0, 1.0),  # two numbers, not 1214
+        ("14。", "14", 1.0, 1.0),
+        ("十四米", "红色", 0.0, 0.0),
+        ("เครน ๚", "เครน", 1.0, 1.0),
+        ("ลมแรง", "ลม", 0.0, 2 * 1 / 5),  # pairs of letters: 4 and 1, 1 shared
+        ("ม", "ลม", 0.0, 0.0),  # a letter is no word
+        ("A型", "B型", 0.0, 0.5),  # no article
+    ],
+)
+def test_scripts_without_blanks_are_scored_sign_by_sign(said, gold, exact, f1):
+    assert exact_match(said, gold) == exact
+    assert token_f1(said, gold) == pytest.approx(f1)
+    assert token_f1(gold, said) == pytest.approx(f1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["The Cup-Vane, a roof!", "  an  “Ant” – 5° ", "A.", "the 18 tonnes", "1,200.5 m² — ½", "„Kran“ «там» ¿qué? l·l’a",
+     "الرافعة، ١٤؟", "क्रेन। हवा", "크레인은 바람에", "Ο γερανός;", "x\u200by a\u00a0b"],
+)  # fmt: skip
+def test_languages_with_blanks_keep_squads_own_rule(text):
+    plain = "".join(c for c in text.lower() if c not in string.punctuation + "“”‘’–—…°")
+    assert normal(text) == " ".join(re.sub(r"\b(a|an|the)\b", " ", plain).split())
 
 
 def test_hits_and_reciprocal_ranks():

@@ -52,8 +52,10 @@ def test_part_numbers_and_other_scripts_are_found() -> None:
         "起重机在风速十四米时停止。",
         "Кабель проверяют каждый день.",
         "Die Kupplung prüfen.",
+        "เครนหยุดเมื่อลมแรง ๑๔ เมตร",
+        "ការចតនាវា",
     ]
-    assert [best(texts, q) for q in ("xk-4711", "风速", "кабель", "Kupplung")] == [0, 1, 2, 3]
+    assert [best(texts, q) for q in ("xk-4711", "风速", "кабель", "Kupplung", "ลมแรง", "ចត")] == [*range(6)]
 
 
 def test_a_pasted_page_counts_its_first_words() -> None:
