@@ -145,6 +145,16 @@ def test_where_every_passage_holds_the_answer_there_is_no_refusal():
         # Answer of five words, two 4-grams, one of them there: 0.5 > 0.1.
         ("the mean of ten minutes", "", "the mean of ten hours", True),
         ("the mean of ten minutes", "", "a mean of ten hours", False),
+        # Scripts without blanks: three signs of Chinese or Japanese, eight letters of Thai make two words.
+        ("十四米", "", "起重机在风速达到每秒十四米时停止。", True),
+        ("14米", "", "每秒114米", False),
+        ("冬季", "", "冬季关闭。", False),
+        ("港区芝", "", "東京都港区芝公園にある。", True),
+        ("สิบสี่เมตร", "", "เครนหยุดเมื่อลมแรงสิบสี่เมตรต่อวินาที", True),
+        ("ฤดูหนาว", "", "ปิดในฤดูหนาว", False),
+        ("钟", "红色起重机每天由船长检查一次", "今天红色起重机每天由船长检查。", True),  # 7 of 9 grams of six signs
+        ("钟", "红色起重机重十吨", "蓝色起重机重十一吨。", False),  # one of three
+        ("十分钟内的平均风速", "", "取十分钟内的平均值。", True),  # two of four
     ],
 )
 def test_holds_answer(answer, evidence, text, holds):
@@ -154,6 +164,8 @@ def test_holds_answer(answer, evidence, text, holds):
 def test_gram_recall_by_hand():
     assert raft.gram_recall("a b c d e", "x a b c d y") == 0.5  # abcd yes, bcde no
     assert raft.gram_recall("a b c", "a b c") == 0.0  # too short to have a 4-gram
+    assert raft.gram_recall("一二三四五六七", "零一二三四五六") == 0.5  # grams of six signs
+    assert raft.gram_recall("一二三四五", "一二三四五") == 0.0
 
 
 def test_dev_examples_come_from_the_dev_questions_alone():

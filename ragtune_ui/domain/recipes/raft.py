@@ -11,13 +11,13 @@ the search, in which the chat shows passages, so that a small model may learn wh
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Sequence
 
 from ragtune_ui.domain.examples import Example, Message
 from ragtune_ui.domain.mixes import DatasetMix, Tools
 from ragtune_ui.domain.passages import Chunk, overlaps
 from ragtune_ui.domain.questions import Question
+from ragtune_ui.domain.words import size, terms
 
 HARD_RANKS = 12  # distractors are drawn from this many best-ranked passages that are not oracles
 RANDOM_SHARE = 0.25  # of the distractors: drawn from anywhere, so that easy ones are seen too
@@ -144,25 +144,25 @@ def holds_answer(chunk: Chunk, question: Question) -> bool:
         return False
     if question.evidence and overlaps(chunk, question.document, question.start, question.end):
         return True  # a piece of the evidence, cut by the edge of a passage
-    answer, text = _words(question.answer), _words(chunk.text)
-    telling = len(answer) >= 2 or any(c.isdigit() for c in question.answer)
+    answer, text = terms(question.answer), terms(chunk.text)
+    telling = size(answer) >= 2 or any(c.isdigit() for c in question.answer)
     if telling and f" {' '.join(answer)} " in f" {' '.join(text)} ":
         return True
     return gram_recall(question.evidence or question.answer, chunk.text) > 0.5 or (
-        len(answer) >= 4 and gram_recall(question.answer, chunk.text) > 0.1
+        size(answer) >= 4 and gram_recall(question.answer, chunk.text) > 0.1
     )
 
 
 def gram_recall(said: str, text: str, n: int = 4) -> float:
-    """Share of the n-grams of ``said`` that stand in ``text``; 0 where ``said`` is shorter than n words."""
-    words = _words(said)
+    """Share of the n-grams of ``said`` that stand in ``text``; 0 where ``said`` is shorter than n words.
+
+    In scripts without blanks a gram is as many signs as n words take.
+    """
+    words = terms(said)
+    n = round(n * len(words) / size(words)) if words else n
     grams = {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
     if not grams:
         return 0.0
-    source = _words(text)
+    source = terms(text)
     there = {tuple(source[i : i + n]) for i in range(len(source) - n + 1)}
     return len(grams & there) / len(grams)
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
