@@ -119,7 +119,7 @@ class _Run:
                 if not self._stage(stage, first):
                     break
             first += stage.steps
-        self._check()
+        self._check(stage)
 
     def _stage(self, stage: Stage, first: int) -> bool:
         """Train one stage to its end; False where the patience runs out before it.
@@ -130,7 +130,7 @@ class _Run:
         if self.at.step == first:
             self.learner.restart()
         while self.at.step < first + stage.steps:
-            if self.at.step % self.plan.check_every == 0 and self._check():
+            if self.at.step % self.plan.check_every == 0 and self._check(stage):
                 return False
             self._step(stage, self.at.step - first, rows)
             if self.at.step % self.plan.save_every == 0 and self.at.step < self.total:
@@ -158,8 +158,12 @@ class _Run:
                 "Start a new run with a lower learning rate, for example half of it.",
             )
 
-    def _check(self) -> bool:
-        """Measure on unseen examples, once a step; True where the plan's patience has run out."""
+    def _check(self, stage: Stage) -> bool:
+        """Measure on unseen examples, once a step; True where the plan's patience has run out.
+
+        Patience and the best model are for tuning alone, and begin with it: what unseen answers
+        lose while the model only reads says nothing of what it will answer.
+        """
         if not self.unseen or self.at.checked == self.at.step:
             return False
         loss = self.learner.check(self.unseen, self.should_stop)
@@ -167,6 +171,8 @@ class _Run:
         if not math.isfinite(loss):
             return False
         self.emit("check", step=self.at.step, loss=loss)
+        if stage.name == "reading":
+            return False
         if self.at.best_loss is None or loss < self.at.best_loss:
             self.at = replace(self.at, best_loss=loss, best_step=self.at.step, worse=0)
             self.best = self.learner.adapter() if self.plan.patience else None

@@ -353,6 +353,30 @@ def test_patience_ends_a_run_and_keeps_the_best(tiny_model: Path, dataset: Path,
     assert "kept" in job.note
 
 
+@pytest.mark.parametrize("stop_after", [1, 4, 5, 6])
+def test_patience_and_the_best_begin_with_tuning(
+    tiny_model: Path, dataset: Path, tmp_path: Path, monkeypatch: Any, stop_after: int
+) -> None:
+    def told(losses: list[float]) -> None:
+        said = iter(losses)
+        monkeypatch.setattr(Learner, "check", lambda *_: next(said))
+
+    plan = replace(PLAN, reading_rounds=5, check_every=1, patience=2)
+    reading_losses, losses = [1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 5.0, 4.0, 7.0, 8.0]  # worse and worse, then better
+    told([*reading_losses, *losses])
+    sheet = sheet_of(tiny_model, dataset, plan, "dap first")
+    whole = go(tmp_path / "whole", sheet)
+    assert [d["name"] for d in whole.of("stage")] == ["reading", "tuning"]
+    assert whole.job().state == "finished" and whole.job().done == 9 < whole.job().total
+    assert whole.of("result")[0]["kept_step"] == 7  # of the lowest loss while tuning, not of the lowest of all
+    told([*reading_losses, *losses])
+    assert go(tmp_path / "parts", sheet, stop_after=stop_after).job().state == "stopped"
+    told([*reading_losses, *losses][stop_after + 1 :])
+    assert go(tmp_path / "parts", sheet).of("result")[0]["kept_step"] == 7
+    a, b = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert a.keys() == b.keys() and all((a[k] == b[k]).all() for k in a)
+
+
 def test_examples_that_do_not_fit_are_counted_and_missing_unseen_ones_are_said(
     tiny_model: Path, dataset: Path, tmp_path: Path
 ) -> None:
