@@ -58,9 +58,13 @@ def open_window(studio: Studio, arguments: argparse.Namespace) -> int:
     app = build_app(studio)
     app.queue(**guard.queue_settings())
     app.launch(prevent_thread_lock=True, **look(), **guard.launch_settings(studio.settings, port, token))
-    print(f"RAGTune is open at {address}")
+    if token:
+        print(f"Open this address in your browser; it works once:\n{address}")
+    else:
+        print(f"RAGTune is open at {address}")
     print(f"Your projects are in {studio.settings.home}. Press Ctrl-C to close.", flush=True)
-    if not arguments.no_browser:
+    # A browser is started with the address on its command line, which every user of the computer can read.
+    if not (arguments.no_browser or token):
         webbrowser.open(address)
     app.block_thread()
     return 0

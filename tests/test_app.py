@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+import app
 from ragtune_ui import command_line
+from ragtune_ui.settings import Settings
+from ragtune_ui.studio.studio import Studio
+from ragtune_ui.ui import shell
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,3 +71,36 @@ def test_a_home_that_is_a_file_is_said(tmp_path: Path) -> None:
     said = run("--no-browser", home=tmp_path / "home")
     assert said.returncode == 1
     assert "cannot be used" in said.stderr
+
+
+class Served:
+    """A window that is launched without a server."""
+
+    def queue(self, **_: object) -> None:
+        pass
+
+    launch = queue
+
+    def block_thread(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "opened"),
+    [((), True), (("--no-browser",), False), (("--shared",), False)],
+    ids=("", "quiet", "shared"),
+)
+def test_the_address_of_a_shared_computer_is_printed_and_never_handed_to_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments, opened: bool
+) -> None:
+    """What a browser is started with stands in the list of processes, for every user of the computer."""
+    handed: list[str] = []
+    monkeypatch.setattr(app.webbrowser, "open", handed.append)
+    monkeypatch.setattr(shell, "build_app", lambda studio: Served())
+    settings = Settings.from_env({}, str(tmp_path))
+    assert app.open_window(Studio(settings, app.engines(settings)), command_line.parser().parse_args(arguments)) == 0
+    said = capsys.readouterr().out
+    assert bool(handed) is opened
+    assert ("?token=" in said and "works once" in said) is ("--shared" in arguments)
+    assert "http://127.0.0.1:" in said
+    assert all("token" not in address for address in handed)

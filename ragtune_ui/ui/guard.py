@@ -42,6 +42,12 @@ HEADERS = (
 REFUSED = re.compile(
     r"^/+(?:gradio_api/+)?(?:runs|run-history|deep_link|monitoring|vibe|undo-vibe|process_recording|profiling|dev/|mcp|"
     r"workflow|proxy=|file=(?:https?|ftp|//|\\\\))", re.IGNORECASE)  # fmt: skip
+CLOSED = "Open RAGTune with the address that it printed when it started."
+SPENT = (
+    "This address has been used: it opens RAGTune once, in one browser. To come in with another browser, or if it was "
+    "not you who used it, press Ctrl-C where RAGTune runs and start it again: it prints a new address. "
+    "Your work is saved."
+)
 SELF_TEST = "/gradio_api/startup-events"  # Gradio asks itself for it at launch, without our cookie
 
 
@@ -108,13 +114,16 @@ class Guard:
     """ASGI middleware: size, Host, route, Origin, token; then the app; then headers on every answer.
 
     A request without Origin passes only where it carries no ``Sec-Fetch-*`` either: then no browser
-    sent it, and no web site can have caused it. ``token`` closes the port to other users of the computer.
+    sent it, and no web site can have caused it. ``token`` closes the port to other users of the computer: it lets
+    one browser in, once, by a cookie of another value, so that who reads it later in a list of processes or in a
+    browser's history has nothing.
     """
 
     def __init__(
         self, app: App, port: int, token: str = "", limit: int = 2_000_000_000, names: Iterable[str] = LOOPBACK
     ):
         self.app, self.port, self.token, self.limit = app, port, token, limit
+        self.secret, self.spent = secrets.token_urlsafe(24), False  # the cookie's value; whether the token was used
         self.hosts = frozenset(f"{name}:{port}" for name in names)
         self.cookie = f"ragtune-{port}"
         self.launch = secrets.token_hex(8)  # tells an open window that the program was started again
@@ -159,16 +168,20 @@ class Guard:
         if scope["path"] == SELF_TEST and scope["method"] in ("GET", "HEAD"):
             return True
         cookies = dict(part.strip().partition("=")[::2] for part in headers.get("cookie", "").split(";"))
-        return hmac.compare_digest(cookies.get(self.cookie, "").encode(), self.token.encode())
+        return hmac.compare_digest(cookies.get(self.cookie, "").encode(), self.secret.encode())
 
     async def _admit(self, scope: Scope, send: Send) -> None:
         """The one-time address sets the cookie and then leaves the address bar."""
         asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
-        if scope["path"] == "/" and hmac.compare_digest(asked.encode(), self.token.encode()):
-            cookie = f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/"
-            await _text(send, 303, "", extra=[(b"location", b"/"), (b"set-cookie", cookie.encode())])
+        right = scope["path"] == "/" and hmac.compare_digest(asked.encode(), self.token.encode())
+        if not right or scope["method"] != "GET":
+            await _text(send, 401, CLOSED)
+        elif self.spent:
+            await _text(send, 410, SPENT)
         else:
-            await _text(send, 401, "Open RAGTune with the address that it printed when it started.")
+            self.spent = True
+            cookie = f"{self.cookie}={self.secret}; HttpOnly; SameSite=Strict; Path=/"
+            await _text(send, 303, "", extra=[(b"location", b"/"), (b"set-cookie", cookie.encode())])
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         taken, started = 0, False

@@ -244,13 +244,29 @@ def test_with_a_token_nobody_comes_in_without_it() -> None:
 
 
 def test_the_one_time_address_gives_the_cookie_and_leaves_the_address_bar() -> None:
-    first = Asked("/", query="token=secret-1", token="secret-1")
+    wall = Guard(Inside(), port=PORT, token="secret-1")
+    first = Asked("/", query="token=secret-1", wall=wall)
     assert (first.status, first.headers["location"]) == (303, "/")
     cookie = first.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     headers = {"host": HOME, "cookie": f"a=b; {cookie.split(';')[0]}"}
-    assert Asked("/config", headers=headers, token="secret-1").status == 200
+    assert Asked("/config", headers=headers, wall=wall).status == 200
+    assert Asked("/", query="token=secret-1", headers=headers, wall=wall).status == 200  # the back button
+
+
+def test_the_one_time_address_works_once_and_its_token_is_not_the_cookie() -> None:
+    wall = Guard(Inside(), port=PORT, token="secret-1")
+    assert Asked("/", "HEAD", query="token=secret-1", wall=wall).status == 401  # a look ahead does not use it up
+    first = Asked("/", query="token=secret-1", wall=wall)
+    again = Asked("/", query="token=secret-1", wall=wall)
+    assert (first.status, again.status) == (303, 410)
+    assert "set-cookie" not in again.headers
+    assert "start it again" in again.text
+    assert "secret-1" not in first.headers["set-cookie"]
+    by_token = {"host": HOME, "cookie": f"ragtune-{PORT}=secret-1"}
+    assert Asked("/config", headers=by_token, wall=wall).status == 401
+    assert Asked("/", query="token=wrong", wall=wall).status == 401
 
 
 def test_gradios_question_to_itself_needs_no_cookie() -> None:
