@@ -164,21 +164,23 @@ class _Run:
         Patience and the best model are for tuning alone, and begin with it: what unseen answers
         lose while the model only reads says nothing of what it will answer.
         """
-        if not self.unseen or self.at.checked == self.at.step:
-            return False
+        if self.unseen and self.at.checked != self.at.step:
+            self._measure(stage)
+        return 0 < self.plan.patience <= self.at.worse
+
+    def _measure(self, stage: Stage) -> None:
         loss = self.learner.check(self.unseen, self.should_stop)
         self.at = replace(self.at, checked=self.at.step)
         if not math.isfinite(loss):
-            return False
+            return
         self.emit("check", step=self.at.step, loss=loss)
         if stage.name == "reading":
-            return False
+            return
         if self.at.best_loss is None or loss < self.at.best_loss:
             self.at = replace(self.at, best_loss=loss, best_step=self.at.step, worse=0)
             self.best = self.learner.adapter() if self.plan.patience else None
-            return False
-        self.at = replace(self.at, worse=self.at.worse + 1)
-        return bool(self.plan.patience) and self.at.worse >= self.plan.patience
+        else:
+            self.at = replace(self.at, worse=self.at.worse + 1)
 
     def _save(self) -> None:
         checkpoints.write(self.folder, self.learner, self.at, self.best, public_name(self.sheet.model), self.publish)

@@ -377,6 +377,24 @@ def test_patience_and_the_best_begin_with_tuning(
     assert a.keys() == b.keys() and all((a[k] == b[k]).all() for k in a)
 
 
+def test_a_run_out_of_patience_that_could_not_close_has_none_when_it_goes_on(
+    tiny_model: Path, dataset: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    said = iter([3.0, 1.0, 2.0, 2.0])
+    monkeypatch.setattr(Learner, "check", lambda *_: next(said))
+    sheet, log = sheet_of(tiny_model, dataset, replace(PLAN, check_every=1, patience=2)), Log()
+
+    def full_disk(to: Path, fill: Any) -> None:
+        if to.name == "adapter":
+            raise OSError("full")
+        publish(to, fill)
+
+    with pytest.raises(OSError, match="full"):
+        train(tmp_path / "run", sheet, log.emit, never, full_disk, verified, pace=PACE)
+    again = go(tmp_path / "run", sheet)
+    assert not again.of("step") and again.of("result")[0]["kept_step"] == 1
+
+
 def test_examples_that_do_not_fit_are_counted_and_missing_unseen_ones_are_said(
     tiny_model: Path, dataset: Path, tmp_path: Path
 ) -> None:
