@@ -51,6 +51,16 @@ class Look:
     key: Callable[..., Any] | None
 
 
+@dataclass(frozen=True)
+class Written:
+    """A part that handlers write and looks only blank: when another project is opened and, unless it is
+    ``lasting``, when the page is opened anew."""
+
+    component: Any
+    blank: Any
+    lasting: bool
+
+
 class Page:
     """One page of the window. ``project`` holds the id of the project that this browser works on.
 
@@ -64,6 +74,7 @@ class Page:
         self.seen = gr.State({})  # fingerprints of what this browser shows
         self.message: Any = None
         self._looks: list[Look] = []
+        self._written: list[Written] = []
         self._relooks: list[Any] = []
 
     # Layout ----------------------------------------------------------------------------------
@@ -74,12 +85,15 @@ class Page:
             gr.HTML(cards.heading(title, sentence), apply_default_css=False, elem_classes="grow", js_on_load=None)
             shown = gr.HTML(pill, apply_default_css=False, elem_classes="pill-slot", js_on_load=None,
                             elem_id=f"{self.key}-pill")  # fmt: skip
-        self.message = self.note()
+        self.message = self.html(elem_classes="note-slot")
         return shown
 
-    def note(self) -> Any:
-        """A place for a message; it takes no room while it is empty."""
-        return self.html(elem_classes="note-slot")
+    def note(self, lasting: bool = False) -> Any:
+        """A place for a message; it takes no room while it is empty. The message goes when another project is
+        opened and, unless it is ``lasting``, when the page is opened anew: by then its cause may be gone."""
+        made = self.html(elem_classes="note-slot")
+        self._written.append(Written(made, "", lasting))
+        return made
 
     def html(self, value: Any = "", *, elem_id: str | None = None, elem_classes: str | list[str] | None = None) -> Any:
         """HTML whose ``data-do`` buttons reach ``Page.on(it.select, fn, acts=True)``."""
@@ -219,6 +233,7 @@ class Page:
     def wire(self) -> None:
         """Connect the looks. The shell calls this once, after all pages are built."""
         outputs = [component for look in self._looks for component in look.outputs]
+        outputs += [part.component for part in self._written]
         outputs += [] if self.message is None else [self.message]
         settings: dict[str, Any] = {
             "inputs": [self.project, self.seen, *self.look_inputs],
@@ -234,17 +249,18 @@ class Page:
 
     def look(self, act: gr.EventData, project_id: Any, seen: dict[str, Any], *values: Any) -> list[Any]:
         """What this browser does not show yet, ``gr.skip()`` for the rest, and the new fingerprints."""
-        force = isinstance(act._data, dict) and act._data.get("why") == "changed"
-        return self._look(project_id, seen, values, force)[0]
+        why = act._data.get("why", "") if isinstance(act._data, dict) else ""
+        return self._look(project_id, seen, values, why)[0]
 
     def stale(self, project_id: Any, seen: dict[str, Any], values: Sequence[Any]) -> bool:
         """True where a look would change something."""
-        return self._look(project_id, seen, values, force=False)[1]
+        return self._look(project_id, seen, values, why="tick")[1]
 
-    def _look(
-        self, project_id: Any, seen: dict[str, Any], values: Sequence[Any], force: bool
-    ) -> tuple[list[Any], bool]:
+    def _look(self, project_id: Any, seen: dict[str, Any], values: Sequence[Any], why: str) -> tuple[list[Any], bool]:
         project, shown, answers, left = self.opened(project_id), dict(seen or {}), [], list(values)
+        force, anew = why == "changed", why == "open"
+        another = shown.get("project", project_id) != project_id
+        shown["project"] = project_id
         trouble: Any = ""
         for n, look in enumerate(self._looks):
             given, left = left[: len(look.inputs)], left[len(look.inputs) :]
@@ -265,8 +281,11 @@ class Page:
                 answers += skips
                 trouble = self.say(error, quiet=shown.get("trouble") == fingerprint(str(error)))
                 shown["trouble"] = fingerprint(str(error))
+        answers += [part.blank if another or (anew and not part.lasting) else gr.skip() for part in self._written]
         if self.message is not None:
-            answers.append(trouble if trouble or "trouble" in (seen or {}) else gr.skip())
+            # Start speaks of projects, not of the open one: "... is in the trash. Undo" stays when none is open.
+            past = anew or "trouble" in (seen or {}) or (another and self.key != "home")
+            answers.append(trouble if trouble or past else gr.skip())
         if not trouble:
             shown.pop("trouble", None)
         return [*answers, shown], shown != (seen or {})

@@ -387,7 +387,7 @@ def build(page: Page) -> None:
     with gr.Accordion("Import questions from a file", open=False, elem_classes="card", elem_id="ask-import"):
         page.html(tag("p", "CSV, JSONL or Excel (.xlsx) with a header row; all of it counts as approved.", cls="sub"))
         file = gr.File(label="File with questions", elem_id="ask-file", height=120, interactive=True)
-        trouble = page.note()
+        trouble = page.note(lasting=True)  # rows left out are worth a look at the documents meanwhile
         with gr.Column(visible=False) as mapping:
             with gr.Row():
                 columns = [gr.Dropdown([NOT_HERE], value="", label=words, elem_id=f"ask-{field}", interactive=True)

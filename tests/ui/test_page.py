@@ -287,9 +287,37 @@ def test_an_error_while_looking_is_told_once_and_goes_away(page: Page, caplog: p
 
 
 def test_a_message_of_a_handler_outlives_a_look(page: Page) -> None:
-    disk = Disk()
+    disk, note = Disk(), page.note()
     page.on_look(disk.refresh, [page.html(), page.html()])
-    assert look(page, {}, "changed")[0][2] == SKIP
+    answers, seen = look(page, {}, "changed")
+    assert note is not page.message
+    assert answers[2:] == look(page, seen)[0][2:] == look(page, seen, "changed")[0][2:] == [SKIP, SKIP]
+
+
+def test_messages_go_when_the_page_is_opened_anew(page: Page) -> None:
+    page.note(), page.note(lasting=True)
+    _, seen = look(page, {}, "open")
+    assert look(page, seen)[0] == [SKIP, SKIP, SKIP]
+    assert look(page, seen, "open")[0] == ["", SKIP, ""]
+
+
+def test_messages_go_when_another_project_is_opened(page: Page, studio: FakeStudio) -> None:
+    page.note(), page.note(lasting=True)
+    _, seen = look(page, {}, "open")
+    assert page.stale("bad-2", seen, ())
+    assert not page.stale("crane-1", seen, ())
+    answers, seen = look(page, seen, "tick", project="bad-2")
+    assert answers == ["", "", ""]
+    assert look(page, seen, "tick", project="bad-2")[0] == [SKIP, SKIP, SKIP]
+
+
+def test_what_start_says_of_a_project_stays_when_none_is_open_any_more(studio: FakeStudio) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        start = Page(studio, "home", gr.BrowserState(""), gr.HTML({}, js_on_load="'look_home'"))
+        start.header("Start", "Begin.")
+    _, seen = look(start, {}, "open")
+    assert look(start, seen, "changed", project="")[0] == [SKIP]
+    assert look(start, seen, "open", project="")[0] == [""]
 
 
 def test_one_bad_refresh_does_not_stop_the_other(page: Page) -> None:
@@ -363,9 +391,9 @@ def test_the_beat_is_silent_when_nothing_changed(studio: FakeStudio, monkeypatch
     assert all("<" in part for part in parts)
     assert (nudge["look"], nudge["why"]) == ("find", "tick")
     *_, seen = page.look(act(why="tick"), "crane-1", {})
-    known = [seen if p is page else {} for p in window.pages]
+    known = [seen if p is page else {"project": "crane-1"} for p in window.pages]
     assert window.beat("crane-1", "find", shown, *known) == SKIP
-    assert window.beat("crane-1", "docs", shown, *empty) == SKIP  # only the open page is looked at
+    assert window.beat("crane-1", "docs", shown, *known) == SKIP  # only the open page is looked at
     studio.marked = 5
     assert window.beat("crane-1", "find", shown, *known)[-1]["look"] == "find"
     studio.jobs.began = 1.0
