@@ -48,8 +48,9 @@ def train(
 ) -> None:
     """Train the run in a folder, from its newest complete checkpoint if there is one.
 
-    Leaves ``run/adapter`` in peft's format, checkpoints under ``run/checkpoints`` and these events:
-    started, stage, step, check, checkpoint, result, finished or stopped (domain/runs.py).
+    Leaves ``run/adapter`` in peft's format (none where no step was taken), checkpoints under
+    ``run/checkpoints`` and these events: started, stage, step, check, checkpoint, result, finished or
+    stopped (domain/runs.py).
 
     Raises:
         TrainingError: nothing to train on, a loss that is not a number, too little memory, or a
@@ -88,7 +89,9 @@ class _Run:
         try:
             self._learn()
         except Stopped:
-            self.ended = f"Stopped at step {self.at.step:,} of {self.total:,}; it can go on from there."
+            self.ended = "Stopped before the first step. Nothing was learned yet."
+            if self.at.step:
+                self.ended = f"Stopped at step {self.at.step:,} of {self.total:,}; it can go on from there."
         self._close()
 
     def _prepare(self) -> None:
@@ -194,8 +197,9 @@ class _Run:
         if not self.ended and self.plan.patience and self.best is not None:
             kept = self.at.best_step
             self.learner.put_adapter(self.best)
-        name = public_name(self.sheet.model)
-        self.publish(self.folder / "adapter", lambda to: self.learner.write_adapter(to, name))
+        if self.at.losses:  # else it would be an untrained model that the other pages take for the latest one
+            name = public_name(self.sheet.model)
+            self.publish(self.folder / "adapter", lambda to: self.learner.write_adapter(to, name))
         self.emit("result", **self._figures(kept))
         if self.ended:
             self.emit("stopped", note=self.ended)

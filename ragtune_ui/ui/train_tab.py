@@ -136,7 +136,7 @@ def outcome(job: Job) -> Html:
         return cards.note("ok", f"{said} is finished. {job.note}".strip(), actions=looked)
     if job.state == "stopped":
         kept = job.note or f"Stopped at step {job.done:,}."
-        return cards.note("info", f"{said}: {kept}", actions=[*looked, again])
+        return cards.note("info", f"{said}: {kept}", actions=[*(looked if job.done else []), again])
     if job.state == "interrupted":
         lost = f"Nothing before step {job.saved:,} is lost." if job.saved else "There was no saved point yet."
         return cards.note(
@@ -254,7 +254,7 @@ def look(studio: Any, project: Any) -> list[Any]:
     running = job is not None and not job.ended
     ready = studio.training.readiness(project, studio.training.plan(project))
     start = gr.update(interactive=ready.ready, value="Training …" if running else "Start training")
-    done = job is not None and job.state in ("finished", "stopped")
+    done = job is not None and job.state in ("finished", "stopped") and job.done > 0
     return [
         cards.pill("run", f"training, step {job.done:,}") if running else _pill(ready),
         Html(composing(fresh) + (outcome(job) if job and job.ended and fresh is None else "")),

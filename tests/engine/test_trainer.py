@@ -281,6 +281,10 @@ def test_subject_reading_comes_first_and_with_its_own_rate(tiny_model: Path, dat
 def test_a_run_stopped_before_its_first_step_ends_in_words(tiny_model: Path, dataset: Path, tmp_path: Path) -> None:
     log = go(tmp_path / "run", sheet_of(tiny_model, dataset), stop_after=0)
     assert log.job().state == "stopped" and not log.of("checkpoint")
+    assert log.job().note == "Stopped before the first step. Nothing was learned yet."
+    assert not (tmp_path / "run" / "adapter").exists()  # it would be taken for the latest trained model
+    assert go(tmp_path / "run", sheet_of(tiny_model, dataset)).job().state == "finished"
+    assert (tmp_path / "run" / "adapter").exists()
 
 
 @pytest.mark.parametrize("torn", ["adapter_model.safetensors", "position.json", "manifest.json"])

@@ -121,6 +121,20 @@ def test_resume_rules(tuned: House) -> None:
             tuned.studio.training.resume(tuned.project, id)
 
 
+def test_a_training_stopped_before_its_first_step_is_no_model_and_may_go_on(tuned: House) -> None:
+    trained = tuned.project.runs()[0]
+    run = tuned.project.new_run(tuned.project.sheet(trained.id))
+    log = tuned.project.log(tuned.project.run_folder(run))
+    log.append("asked", what="train", title="Training")
+    log.append("started", pid=1, total=8)
+    log.append("stopped", note="Stopped before the first step. Nothing was learned yet.")
+    assert tuned.studio.training.latest(tuned.project).id == run
+    assert [job.id for job in tuned.studio.training.usable(tuned.project)] == [trained.id]
+    tuned.studio.training.resume(tuned.project, run)
+    assert tuned.wait(run).state == "finished"
+    assert [job.id for job in tuned.studio.training.usable(tuned.project)] == [run, trained.id]
+
+
 def test_a_moved_project_goes_on_where_it_lies_now(full: House) -> None:
     run = full.train("crash")
     old = full.project

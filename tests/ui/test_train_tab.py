@@ -62,6 +62,14 @@ def test_every_end_says_what_can_be_done_now(state: str, words: str) -> None:
     assert "<stopped>" not in train_tab.outcome(job)
 
 
+def test_a_training_stopped_before_its_first_step_offers_nothing_to_compare() -> None:
+    job = replace(RUNNING, state="stopped", done=0, saved=0, steps=(), note="Stopped before the first step.")
+    shown = train_tab.outcome(job)
+    assert "before the first step" in shown and "Start it again from the beginning" in shown
+    assert "Compare answers" not in shown and "Measure it" not in shown
+    assert "Compare answers" in train_tab.outcome(replace(job, done=3))
+
+
 def test_a_shortage_of_memory_offers_half_the_batch() -> None:
     job = replace(RUNNING, state="failed", problem="This computer ran out of memory.", saved=0)
     assert 'data-do="half"' in train_tab.outcome(job) and "from the beginning" in train_tab.outcome(job)
