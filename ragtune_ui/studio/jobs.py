@@ -175,16 +175,24 @@ class Jobs:
         """The running job of one kind in this project, if there is one."""
         return next((j for j in project.runs() + project.jobs() if j.what == what and not j.ended), None)
 
-    def holder(self) -> str | None:
-        """Title of the work that holds the bench, if any."""
+    def elsewhere(self, project: Project | None) -> tuple[Project, Job] | None:
+        """What runs in another project than this one, and that project, if anything does: the bench is one for all."""
         held = self._holder
-        return held[1] if held else None
+        other, job = (_project_of(held[0]), job_of(held[0])) if held else (None, None)
+        if other is None or other == project or not other.readable or job is None or job.ended:
+            return None
+        return other, job
+
+    def holder(self) -> str | None:
+        """Title and project of the work that holds the bench, if any: ``Training, in Crane handbook``."""
+        held = self._holder
+        return _named(*held) if held else None
 
     def ensure_free(self) -> None:
         """For what has to be refused before anything is changed: raises Busy while the bench is taken."""
-        title = self.holder()
-        if title is not None:
-            raise _busy(title)
+        holder = self.holder()
+        if holder is not None:
+            raise _busy(holder)
 
     # ending --------------------------------------------------------------------------------
 
@@ -226,7 +234,7 @@ class Jobs:
     def _claim(self, folder: Path, title: str) -> None:
         with self._lock:
             if self._holder is not None:
-                raise _busy(self._holder[1])
+                raise _busy(_named(*self._holder))
             self._holder = (folder, title)
 
     def _free(self, folder: Path) -> None:
@@ -313,9 +321,20 @@ class Jobs:
             )
 
 
-def _busy(title: str) -> Busy:
+def _project_of(folder: Path) -> Project:
+    """The project in which a run or a job lies."""
+    return Project(folder.parent.parent)
+
+
+def _named(folder: Path, title: str) -> str:
+    """Work with its project's name, as who has to wait for it may be in another project."""
+    project = _project_of(folder)
+    return f"{title}, in {project.name}" if project.readable else title
+
+
+def _busy(holder: str) -> Busy:
     return Busy(
-        f"“{title}” is running. One at a time on this computer.", "Wait until it is finished, or stop it first."
+        f"“{holder}” is running. One at a time on this computer.", "Wait until it is finished, or stop it first."
     )
 
 

@@ -82,8 +82,11 @@ def rail(steps: Sequence[Any]) -> Html:
     return tag("nav", tag("ol", *rows), aria_label="Project steps")
 
 
-def job_card(job: Job | None) -> Html:
-    """What runs, how far, how long still, and Stop; what ended last; or that nothing runs."""
+def job_card(job: Job | None, where: tuple[str, str] | None = None) -> Html:
+    """What runs, how far, how long still, and Stop; what ended last; or that nothing runs.
+
+    ``where`` is the other project (id, name) that the work is in: it is named and can be opened; Stop stands there.
+    """
     if job is None:
         body = tag("p", "Progress of longer work shows here, on every page.", cls="sub")
         return tag("section", tag("h2", "Nothing running"), body, cls="job", aria_label="Running work")
@@ -95,12 +98,15 @@ def job_card(job: Job | None) -> Html:
             "section", tag("h2", f"{title}: {job.state}"), words, cls=f"job {job.state}", aria_label="Running work"
         )
     percent = f"{job.share:.0%}".replace("%", " %")
-    head = f"{title} · {percent}" if job.total else title
+    name, between = (f"{title}, in {where[1]}", ": ") if where else (title, " · ")
+    head = f"{name}{between}{percent}" if job.total else name
     rows: list[tuple[str, object]] = [("Time left", time_words(job.left) if job.left is not None else "not known yet")]
     if job.saved:
         rows.append(("Saved point", f"{job.saved:,}"))
-    stop = cards.button("Stop", do="stop", id=job.id, kind="small danger", label=f"Stop: {title}")
-    return tag("section", tag("h2", head), cards.bar(job.share, head) if job.total else "", cards.facts(rows), stop,
+    act = cards.button("Stop", do="stop", id=job.id, kind="small danger", label=f"Stop: {title}")
+    if where:
+        act = cards.button("Open this project", do="open", id=where[0], kind="small", label=f"Open {where[1]}")
+    return tag("section", tag("h2", head), cards.bar(job.share, head) if job.total else "", cards.facts(rows), act,
                cls="job running", aria_label="Running work")  # fmt: skip
 
 
@@ -229,7 +235,7 @@ class Shell:
         brand, steps, job, _ = self.parts
         steps.select(self.open, outputs=[self.tabs, self.step, self.way], **quiet, trigger_mode="always_last")
         brand.select(self.pick, outputs=[self.project], **quiet)
-        job.select(self.stop, inputs=[self.project], **quiet)
+        job.select(self.attend, inputs=[self.project], outputs=[self.project], **quiet)
 
     # DOES ------------------------------------------------------------------------------------
 
@@ -244,10 +250,12 @@ class Shell:
         """Work on another project."""
         return act._data.get("id", "")
 
-    def stop(self, act: gr.EventData, project_id: str) -> None:
-        """Ask the running work to stop; what it finished is kept."""
-        if act._data.get("do") == "stop":
-            self.studio.jobs.stop(self.pages[0].opened(project_id), str(act._data.get("id", "")))
+    def attend(self, act: gr.EventData, project_id: str) -> Any:
+        """Ask the running work to stop, which keeps what it finished; or open the project that it is in."""
+        do, id = act._data.get("do"), str(act._data.get("id", ""))
+        if do == "stop":
+            self.studio.jobs.stop(self.pages[0].opened(project_id), id)
+        return id if do == "open" else gr.skip()
 
     def beat(self, project_id: str, step: str, shown: dict[str, str], *looked: Any) -> Any:
         """The tick: the rail where it changed, and a nudge to the open page where that would change."""
@@ -255,7 +263,7 @@ class Shell:
         values = [
             brand([(p.id, p.name) for p in self.studio.projects()], project.id if project else ""),
             rail(self.studio.steps(project)),
-            job_card(self.studio.jobs.current(project)),
+            self.work_card(project),
             machine_card(self.studio.machine()),
         ]
         marks = {str(n): fingerprint(value) for n, value in enumerate(values)}
@@ -264,6 +272,12 @@ class Shell:
         ]
         nudge = self._nudge(project_id, step, list(looked))
         return gr.skip() if marks == shown and nudge is None else [*parts, marks, nudge or gr.skip()]
+
+    def work_card(self, project: Any) -> Html:
+        """The job card: what runs in this project, else in another, for which this one has to wait; else what ended."""
+        job = self.studio.jobs.current(project)
+        other = self.studio.jobs.elsewhere(project) if job is None or job.ended else None
+        return job_card(other[1], (other[0].id, other[0].name)) if other else job_card(job)
 
     def _nudge(self, project_id: str, step: str, looked: list[Any]) -> dict[str, Any] | None:
         for page in self.pages:

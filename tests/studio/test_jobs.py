@@ -118,14 +118,14 @@ def test_an_unforeseen_failure_is_one_too_and_the_bench_is_free(house: House, er
     assert house.wait(house.studio.jobs.start(house.project, "index", "x", lambda task: "Well.")).state == "finished"
 
 
-def test_the_second_claimant_gets_the_title_of_the_first(house: House) -> None:
+def test_the_second_claimant_gets_the_title_and_the_project_of_the_first(house: House) -> None:
     gate = house.fakes.gate
     gate.clear()
     id = house.studio.jobs.start(house.project, "index", "Making passages", lambda task: str(gate.wait(10)))
     other = house.studio.home.create("Other")
-    assert house.studio.jobs.holder() == "Making passages"
+    assert house.studio.jobs.holder() == "Making passages, in Harbour"
     for ask in (lambda: house.studio.jobs.start(other, "index", "x", lambda task: ""), house.studio.jobs.ensure_free):
-        with pytest.raises(Busy, match="“Making passages” is running") as caught:
+        with pytest.raises(Busy, match="“Making passages, in Harbour” is running") as caught:
             ask()
         assert "stop it" in caught.value.remedy
     assert not (other.folder / "jobs").exists()
@@ -135,6 +135,25 @@ def test_the_second_claimant_gets_the_title_of_the_first(house: House) -> None:
     gate.set()
     house.wait(id)
     house.studio.jobs.ensure_free()
+
+
+def test_work_in_another_project_is_known_by_its_name(house: House) -> None:
+    jobs, gate = house.studio.jobs, house.fakes.gate
+    other = house.studio.home.create("Other")
+    gate.clear()
+    id = jobs.start(house.project, "index", "Making passages", lambda task: str(gate.wait(10)))
+    house.studio.home.rename(house.project.id, "Crane handbook")  # meanwhile
+    for here in (other, None):
+        found = jobs.elsewhere(here)
+        assert found is not None and (found[0].name, found[1].id, found[1].ended) == ("Crane handbook", id, False)
+    assert jobs.elsewhere(house.project) is None and jobs.current(other) is None
+    with pytest.raises(Busy) as caught:
+        jobs.ensure_free()
+    said = f"{caught.value} {caught.value.remedy}"
+    assert "“Making passages, in Crane handbook” is running" in said and house.project.id not in said
+    gate.set()
+    house.wait(id)
+    assert jobs.elsewhere(other) is None
 
 
 def test_only_one_of_many_claimants_wins(house: House) -> None:
@@ -378,7 +397,7 @@ def test_a_restart_adopts_a_live_worker_and_it_ends_once(orphan) -> None:
     studio = house.restarted()
     studio.recover()
     studio.recover()
-    assert studio.jobs.holder() == "Training" and jobs.worker_alive(house.project.run_folder(run))
+    assert studio.jobs.holder() == "Training, in Harbour" and jobs.worker_alive(house.project.run_folder(run))
     with pytest.raises(TrainingError, match="running"):
         studio.training.resume(house.project, run)
     with pytest.raises(Busy, match="Training"):
@@ -431,11 +450,11 @@ def test_a_second_live_worker_waits_to_be_adopted(orphan) -> None:
     gate.clear()
     id = studio.jobs.start(house.project, "index", "Making passages", lambda task: str(gate.wait(10)))
     studio.recover()
-    assert studio.jobs.holder() == "Making passages" and ends(house, run) == []
+    assert studio.jobs.holder() == "Making passages, in Harbour" and ends(house, run) == []
     gate.set()
     studio.jobs.wait(house.project, id)
     studio.recover()
-    assert studio.jobs.holder() == "Training"
+    assert studio.jobs.holder() == "Training, in Harbour"
     studio.training.stop(house.project, run)
     assert studio.jobs.wait(house.project, run).state == "stopped"
 

@@ -36,7 +36,7 @@ def test_readiness_says_what_is_missing(house: House) -> None:
     gate = house.fakes.gate
     gate.clear()
     house.studio.jobs.start(house.project, "index", "Making passages", lambda task: str(gate.wait(10)))
-    assert reason(house).startswith("“Making passages” is running.")
+    assert reason(house).startswith("“Making passages, in Harbour” is running.")
     with pytest.raises(Busy, match="Making passages"):
         house.studio.training.start(house.project, PLAN)
 
@@ -103,7 +103,7 @@ def test_the_second_start_is_refused_in_words(full: House) -> None:
         lambda: full.studio.training.launch(full.project, full.project.datasets()[0], PLAN),
         lambda: full.studio.documents.add(full.project, full.files({"x.md": "x"})),
     ):
-        with pytest.raises(Busy, match="“Training” is running"):
+        with pytest.raises(Busy, match="“Training, in Harbour” is running"):
             ask()
     with pytest.raises(TrainingError, match="is running"):
         full.studio.training.resume(full.project, run)

@@ -6,6 +6,7 @@ import inspect
 import logging
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -365,6 +366,14 @@ def test_the_job_card_says_what_runs_and_what_ended() -> None:
     assert "data-do" not in failed
 
 
+def test_work_in_another_project_is_named_with_the_way_there() -> None:
+    job = Job("r", "train", "Training", "running", done=81, total=240, left=1200.0)
+    drawn = shell.job_card(job, ("crane-1", f"Crane {HOSTILE}"))
+    assert "<h2>Training, in Crane &lt;img" in drawn and ": 34 %</h2>" in drawn
+    assert 'data-do="open" data-id="crane-1"' in drawn and 'data-do="stop"' not in drawn
+    assert "<h2>Training, in Crane</h2>" in shell.job_card(Job("r", "train", "Training", "running"), ("c", "Crane"))
+
+
 @pytest.mark.parametrize(("memory", "disk", "low"), [(18e9, 71e9, False), (1e9, 71e9, True), (18e9, 1e9, True)])
 def test_the_machine_card_warns_where_it_runs_short(memory: float, disk: float, low: bool) -> None:
     machine = SimpleNamespace(
@@ -412,10 +421,25 @@ def test_opening_a_page_asks_it_to_look(studio: FakeStudio, monkeypatch: pytest.
 def test_stop_in_the_rail_stops_the_job_and_nothing_else(studio: FakeStudio, monkeypatch: pytest.MonkeyPatch) -> None:
     window = small_window(studio, monkeypatch)
     studio.jobs.began = 1.0
-    window.stop(act(do="look", id="run-1"), "crane-1")
+    assert window.attend(act(do="look", id="run-1"), "crane-1") == SKIP
     assert studio.jobs.began
-    window.stop(act(do="stop", id="run-1"), "crane-1")
+    assert window.attend(act(do="stop", id="run-1"), "crane-1") == SKIP
     assert not studio.jobs.began
+
+
+def test_the_rail_shows_work_in_another_project_and_opens_it(
+    studio: FakeStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = small_window(studio, monkeypatch)
+    crane, other = studio.shelf
+    studio.jobs.began, studio.jobs.place = time.time(), crane
+    assert "Training · " in window.work_card(crane)
+    for here in (other, None):
+        assert "Training, in Harbour crane: " in window.work_card(here)
+    assert window.attend(act(do="open", id="crane-1"), "bad-2") == "crane-1"
+    assert studio.jobs.began  # looking at it does not stop it
+    studio.jobs.began = 0.0
+    assert "Nothing running" in window.work_card(other)
 
 
 def small_window(studio: FakeStudio, monkeypatch: pytest.MonkeyPatch) -> shell.Shell:

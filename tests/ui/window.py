@@ -23,13 +23,21 @@ CHUNKS = [Chunk(f"c{n}", "d1", HOSTILE, n, (HOSTILE,), 0, len(t), t, 9) for n, t
 
 
 class Jobs:
-    """One job, or none; ``pace`` steps a second."""
+    """One job, or none; ``pace`` steps a second; in the project ``place``, or in every one where that is None."""
 
     def __init__(self) -> None:
         self.began = 0.0
         self.pace = 3.0
+        self.place: Any = None
 
     def current(self, project: Any) -> Job | None:
+        return self.job() if self.place in (None, project) else None
+
+    def elsewhere(self, project: Any) -> tuple[Any, Job] | None:
+        job = self.job()
+        return (self.place, job) if job is not None and self.place not in (None, project) else None
+
+    def job(self) -> Job | None:
         if not self.began:
             return None
         done = min(240, 1 + int(self.pace * (time.time() - self.began)))
