@@ -19,6 +19,7 @@ from ragtune_ui.studio.jobs import Task, worker_alive
 if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
 
+ALLOWING = "RAGTUNE_NETWORK=on python app.py"  # the start with which models may be downloaded
 DISK_FLOOR = 500 * 2**20  # bytes that have to be free before a training starts
 
 
@@ -76,7 +77,7 @@ class Training:
         if not self._studio.settings.network:
             raise ModelError(
                 "Downloads are switched off.",
-                "Choose a model that is on this computer, or start RAGTune with RAGTUNE_NETWORK=1.",
+                f"Choose a model that is on this computer, or close RAGTune and start it with: {ALLOWING}",
             )
 
         def work(task: Task) -> str:

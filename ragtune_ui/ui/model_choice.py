@@ -10,6 +10,7 @@ import gradio as gr
 
 from ragtune_ui.domain.errors import RagtuneError
 from ragtune_ui.domain.ports import ModelChoice
+from ragtune_ui.studio.training import ALLOWING
 from ragtune_ui.ui import cards
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.page import Page
@@ -46,9 +47,10 @@ def model_card(model: ModelChoice, chosen: bool, network: bool, free: int, reade
     elif model.here:
         act = cards.button("Choose it", do="choose", id=model.id, kind="small", label=f"Choose {model.title}")
     elif network:
-        act = cards.button("Download it", ask="download", id=model.id, kind="small", label=f"Download {model.title}")
+        act = cards.button("Download it", ask=f"download-{model.id}", id=model.id, kind="small",
+                           label=f"Download {model.title}")  # fmt: skip
     else:
-        act = tag("p", "Downloads are switched off. Start RAGTune with RAGTUNE_NETWORK=1 to allow them.", cls="caption")
+        act = switched_off()
     problem = tag("p", model.problem, cls="caption") if model.problem and (model.here or model.source != "hub") else ""
     pills = tag("p", here, " ", fits if model.memory and not model.problem else "")
     return tag(
@@ -62,6 +64,27 @@ def model_card(model: ModelChoice, chosen: bool, network: bool, free: int, reade
         cls="card stack",
         aria_current="true" if chosen else None,
     )
+
+
+def switched_off() -> Html:
+    """Why nothing can be downloaded, and the whole command that allows it."""
+    said = "Downloads are switched off. To allow them, close RAGTune and start it with"
+    command = tag("div", tag("code", ALLOWING), cards.copy_button(ALLOWING), cls="split")
+    return Html(tag("p", said, cls="caption") + command)
+
+
+def dialogs(models: Sequence[ModelChoice]) -> Html:
+    """A question for each model that can be downloaded: which one, and how much comes in."""
+    return cards.join(
+        cards.dialog(f"train-download-{m.id}", f"Download {m.title}?", tag("p", download_words(m)),
+                     [("download", "Download it", "primary")]) for m in models if not m.here and m.source == "hub"
+    )  # fmt: skip
+
+
+def download_words(model: ModelChoice) -> str:
+    """What a download brings in, and that nothing goes out."""
+    size = f"{cards.size_words(model.size)} are" if model.size else "Its files are"
+    return f"{size} fetched from the Hugging Face hub once and kept on this computer. Nothing of yours is sent."
 
 
 def model_cards(models: Sequence[ModelChoice], chosen: str, network: bool, free: int) -> Html:
@@ -119,12 +142,13 @@ def stand(studio: Any, project: Any) -> list[Any]:
     return [choices.model, choices.folders, downloads, machine.network, round(machine.memory_free / 5e8)]
 
 
-def look(studio: Any, project: Any) -> Html:
-    """The models, from the catalog and the project's choice."""
+def look(studio: Any, project: Any) -> list[Html]:
+    """The models, from the catalog and the project's choice, and the questions before their downloads."""
     if project is None:
-        return Html("")
-    machine = studio.machine()
-    return model_cards(models_of(studio, project), project.choices().model, machine.network, machine.memory_free)
+        return [Html(""), Html("")]
+    machine, models = studio.machine(), models_of(studio, project)
+    shown = model_cards(models, project.choices().model, machine.network, machine.memory_free)
+    return [shown, dialogs(models)]
 
 
 # BUILD ---------------------------------------------------------------------------------------
@@ -145,15 +169,10 @@ def build(page: Page) -> None:
                 interactive=True,
             )
             add = gr.Button("Use this folder", size="md", elem_id="train-folder-go", elem_classes="tight")
-    loading = page.confirm(
-        "download",
-        "Download this model?",
-        "Its files are fetched from the Hugging Face hub once and kept on this computer. Nothing of yours is sent.",
-        [("download", "Download it", "primary")],
-    )
+    asked = page.html(elem_classes="dialog-slot")
 
     # Another model: one of the list, a folder, or a download after asking.
     page.on(models.select, choose, acts=True)
     page.on([add.click, folder.submit], add_folder, [folder], [folder])
-    page.on(loading.submit, download, acts=True)
-    page.on_look(look, [models], key=stand)
+    page.on(asked.submit, download, acts=True)
+    page.on_look(look, [models, asked], key=stand)

@@ -12,7 +12,9 @@ import pytest
 from ragtune_ui.domain.errors import Busy, ModelError, ProjectError, TrainingError
 from ragtune_ui.domain.mixes import DatasetMix
 from ragtune_ui.domain.plans import stages
-from tests.studio.conftest import PLAN, House, facts, wait_until
+from ragtune_ui.settings import Settings
+from ragtune_ui.studio import training
+from tests.studio.conftest import PLAN, ROOT, House, facts, wait_until
 
 
 def reason(house: House) -> str:
@@ -177,10 +179,18 @@ def test_models_are_chosen_from_the_list_or_a_folder(house: House, tmp_path: Pat
     assert (house.project.choices().model, house.project.choices().folders) == (str(mine), (str(mine),))
 
 
+def test_the_command_that_allows_downloads_is_the_one_that_settings_and_readme_know() -> None:
+    setting, _, program = training.ALLOWING.partition(" ")
+    name, _, value = setting.partition("=")
+    assert Settings.from_env({name: value}).network and not Settings.from_env({}).network
+    assert program == "python app.py"
+    assert f"`{training.ALLOWING}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_hub_model_is_fetched_in_the_background_where_that_is_allowed(house: House, monkeypatch) -> None:
     with pytest.raises(ModelError, match="switched off") as caught:
         house.studio.training.download(house.project, "big/one")
-    assert "RAGTUNE_NETWORK=1" in caught.value.remedy and house.project.jobs() == []
+    assert "start it with: RAGTUNE_NETWORK=on python app.py" in caught.value.remedy and house.project.jobs() == []
     monkeypatch.setattr(house.studio, "settings", replace(house.settings, network=True))
     job = house.wait(house.studio.training.download(house.project, "big/one"))
     assert (job.state, job.problem) == ("failed", "The model big/one is not on this computer.")

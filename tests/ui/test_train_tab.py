@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +14,7 @@ from ragtune_ui.domain.plans import TrainingPlan
 from ragtune_ui.domain.ports import ModelChoice
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.ui import model_choice, train_tab
+from tests.studio.conftest import House
 
 RUNNING = Job(
     id="run-003-ab12",
@@ -99,8 +102,33 @@ def test_models_say_where_they_are_and_what_they_need() -> None:
     assert "1 more models can be downloaded" in off and "Downloads are switched off" in off and "data-ask" not in off
     assert "needs 22.0 GB more memory" in off
     on = model_choice.model_cards([READER, HUB], "built-in", True, 8_000_000_000)
-    assert 'data-ask="download"' in on and 'data-id="owner/name"' in on
+    assert 'data-ask="download-owner/name"' in on and 'data-id="owner/name"' in on
     assert 'data-do="choose"' in model_choice.model_card(READER, False, False, 10**10)
+
+
+def test_where_downloads_are_off_the_whole_command_can_be_copied() -> None:
+    card = model_choice.model_card(HUB, False, False, 10**11)
+    assert "<code>RAGTUNE_NETWORK=on python app.py</code>" in card
+    assert 'data-copy="RAGTUNE_NETWORK=on python app.py"' in card
+    assert "RAGTUNE_NETWORK" not in model_choice.model_card(HUB, False, True, 10**11)
+
+
+def test_the_question_before_a_download_names_the_model_and_its_size() -> None:
+    huge = replace(HUB, id="owner/huge", title="Huge <b>", size=3_090_000_000)
+    asked = model_choice.dialogs([READER, HUB, huge])
+    assert asked.count("<dialog") == 2
+    assert 'data-name="train-download-owner/name"' in asked and 'data-name="train-download-owner/huge"' in asked
+    assert "Download Huge &lt;b&gt;?" in asked and "3.1 GB are fetched from the Hugging Face hub once" in asked
+    assert "Its files are fetched" in model_choice.download_words(replace(HUB, size=0))
+
+
+def test_the_button_of_a_model_opens_its_own_question(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.studio.settings = replace(house.settings, network=True)
+    shown, asked = model_choice.look(house.studio, house.project)
+    button = re.search(r'data-ask="([^"]+)" aria-label="Download Big"', shown)
+    assert button and f'data-name="train-{button[1]}"' in asked and "Download Big?" in asked
+    assert model_choice.look(house.studio, None) == ["", ""]
 
 
 def test_a_larger_model_says_what_it_costs() -> None:
