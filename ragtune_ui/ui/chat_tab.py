@@ -12,7 +12,7 @@ from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.errors import RagtuneError
 from ragtune_ui.ui import cards, trained
 from ragtune_ui.ui.cards import Html, tag
-from ragtune_ui.ui.page import Page
+from ragtune_ui.ui.page import Page, no_project
 
 # FORM ----------------------------------------------------------------------------------------
 
@@ -270,12 +270,9 @@ def stand(studio: Any, project: Any, *values: Any) -> list[Any]:
 def look(studio: Any, project: Any, run: str, hidden: bool, pace: Sequence[Any]) -> list[Any]:
     """The last question with its answers, votes and earlier questions, from the disk."""
     if project is None:
-        nothing = cards.empty(
-            "No project is open", "Make one or choose one on the Start page.", cards.button("Open Start", go="home")
-        )
         return [
             Html(""),
-            nothing,
+            no_project(),
             Html(""),
             Html(""),
             Html(""),

@@ -18,7 +18,7 @@ from ragtune_ui.domain.runs import Job
 from ragtune_ui.domain.words import counted
 from ragtune_ui.ui import cards, document_drawer
 from ragtune_ui.ui.cards import Html, tag
-from ragtune_ui.ui.page import Page
+from ragtune_ui.ui.page import Page, no_project
 
 if TYPE_CHECKING:
     from ragtune_ui.studio.documents import DocumentRow
@@ -237,7 +237,7 @@ def refresh(studio: Studio, project: Any) -> tuple[Any, ...]:
     return (
         state(rows),
         cards.join([working(job), unindexed(rows, busy), removed(gone)]),
-        table(rows) if rows or not busy else Html(""),
+        no_project() if project is None else table(rows) if rows or not busy else Html(""),
         dialogs(rows),
         cards.next_bar("find", "Next: Passages", missing(rows, busy)),
     )
@@ -286,7 +286,7 @@ def drawer_key(studio: Studio, project: Any, opened: str) -> Any:
 def build(page: Page) -> None:
     """Layout above, wiring below."""
     pill = page.header("Documents", "Add what the model should know. The text is taken out here, on this computer.")
-    with gr.Row(elem_classes="two wide-left stack"):
+    with gr.Row(elem_classes="two wide-left stack") as adding:
         with gr.Column(elem_classes="card"):
             files = gr.File(label=UPLOAD, file_count="multiple", elem_id="docs-upload", height=170, interactive=True)
         with gr.Column(elem_classes="card"):
@@ -320,3 +320,5 @@ def build(page: Page) -> None:
     page.on_look(refresh, [pill, work, rows, asked, way])
     page.on_look(refresh_versions, [newer], key=versions_key)
     page.on_look(refresh_drawer, [text], [opened], key=drawer_key)
+    # Without a project there is no place for files.
+    page.on_look(lambda studio, project: gr.update(visible=project is not None), [adding])

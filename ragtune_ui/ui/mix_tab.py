@@ -18,7 +18,7 @@ from ragtune_ui.domain.words import counted
 from ragtune_ui.ui import cards, charts, samples
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.form import Form, Row, choice, number, slider, text
-from ragtune_ui.ui.page import Page
+from ragtune_ui.ui.page import Page, no_project
 
 # FORM ----------------------------------------------------------------------------------------
 
@@ -250,10 +250,7 @@ def stand(studio: Any, project: Any) -> list[Any]:
 def look(studio: Any, project: Any) -> list[Any]:
     """The page from the disk; the sliders are not in it."""
     if project is None:
-        nothing = cards.empty(
-            "No project is open", "Make one or choose one on the Start page.", cards.button("Open Start", go="home")
-        )
-        return [Html(""), Html(""), nothing, Html(""), Html(""), gr.skip(), cards.next_bar("train", "Next: Train")]
+        return [Html(""), Html(""), no_project(), Html(""), Html(""), gr.skip(), cards.next_bar("train", "Next: Train")]
     mix = project.choices().mix
     outlook = studio.mixing.outlook(project, mix)
     ready = studio.training.readiness(project, studio.training.plan(project))

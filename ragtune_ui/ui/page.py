@@ -329,6 +329,12 @@ class _Tail:
         return [*outputs, *([note] if self.note_at is None else []), *([signal] if self.way_at is None else [])]
 
 
+def no_project() -> cards.Html:
+    """What a page shows while no project is open."""
+    start = cards.button("Open Start", go="home")
+    return cards.empty("No project is open", "Make one or choose one on the Start page.", start)
+
+
 def _index(components: Sequence[Any], wanted: Any) -> int | None:
     return next((n for n, component in enumerate(components) if component is wanted), None)
 

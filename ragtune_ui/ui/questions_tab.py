@@ -17,7 +17,7 @@ from ragtune_ui.domain.words import counted
 from ragtune_ui.studio.questions import PAGE
 from ragtune_ui.ui import author_panel, cards
 from ragtune_ui.ui.cards import Html, tag
-from ragtune_ui.ui.page import Page
+from ragtune_ui.ui.page import Page, no_project
 
 if TYPE_CHECKING:
     from ragtune_ui.studio.questions import Evidence, Filter, Imported
@@ -38,6 +38,7 @@ LISTED = 50  # problem rows of an import that are shown
 COUNTED = dict.fromkeys(("all", "checked", "accepted", "rejected", "train", "dev", "test"), 0)
 FILTERS: list[tuple[str, Filter]] = [("To check", "to check"), ("Approved", "approved"), ("All", "all")]
 SMALL: Mapping[str, Any] = {"size": "sm", "interactive": True}
+FOLDED: Mapping[str, Any] = {"open": False, "elem_classes": "card"}
 NOT_HERE = ("(not in this file)", "")
 COLUMN_WORDS: Mapping[str, str] = {
     "question": "Question",
@@ -215,11 +216,6 @@ def choose(studio: Studio, project: Any, act: dict[str, str], show: Filter, sear
     return _open(studio, project, act["id"], show, search)
 
 
-def top(studio: Studio, project: Any) -> int:
-    """The first page of the list."""
-    return 0
-
-
 def _go_on(studio: Studio, project: Any, id: str, show: Filter, search: str) -> Opened:
     return _open(studio, project, studio.questions.next_to_check(project, id) or id, show, search)
 
@@ -302,7 +298,7 @@ def refresh(studio: Studio, project: Any, show: Filter, search: str, sheet: int,
     ready = sum(q.status == "proposed" and q.supported for q in questions)
     return (
         progress(tally),
-        Html(writing(job) + ("" if questions else beginning(passages, busy))),
+        Html(writing(job) + ("" if questions else beginning(passages, busy))) if project else no_project(),
         counts(tally),
         gr.update(visible=bool(questions)),
         _list(studio, project, show, search, sheet, cursor) if questions else Html(""),
@@ -378,13 +374,13 @@ def build(page: Page) -> None:
                 mute = gr.Button("Your documents do not say", elem_id="q-silent", scale=2, min_width=190, **SMALL)
                 up = gr.Button("↑ Back", elem_id="q-up", elem_classes="key-up", min_width=70, **SMALL)
                 down = gr.Button("↓ Next", elem_id="q-down", elem_classes="key-down", min_width=70, **SMALL)
-    with gr.Accordion("Write questions from the documents", open=False, elem_classes="card", elem_id="ask-writing"):
+    with gr.Accordion("Write questions from the documents", elem_id="ask-writing", **FOLDED) as writes:
         page.html(tag("p", "From the sentences of your documents; none that stands here already.", cls="sub"))
         author_panel.build(page)
         limit = gr.Number(20, label="At most, for each document", info="0 means no limit.", minimum=0, precision=0,
                           elem_id="ask-limit", interactive=True)  # fmt: skip
         new = gr.Button("Write questions", elem_id="ask-write", interactive=True)
-    with gr.Accordion("Import questions from a file", open=False, elem_classes="card", elem_id="ask-import"):
+    with gr.Accordion("Import questions from a file", elem_id="ask-import", **FOLDED) as takes:
         page.html(tag("p", "CSV, JSONL or Excel (.xlsx) with a header row; all of it counts as approved.", cls="sub"))
         file = gr.File(label="File with questions", elem_id="ask-file", height=120, interactive=True)
         trouble = page.note(lasting=True)  # rows left out are worth a look at the documents meanwhile
@@ -421,8 +417,10 @@ def build(page: Page) -> None:
     page.on(file.upload, preview, [file], [mapping, imports, *columns], note=trouble)
     page.on(imports.click, take, [file, *columns], [file, mapping, trouble], note=trouble)
     # Another filter shows its first page.
-    page.on([show.change, search.change], top, outputs=[sheet])
+    page.on([show.change, search.change], lambda studio, project: 0, outputs=[sheet])
     # The page shows what the project holds.
     page.on_look(refresh, [pill, work, purposes, desk, rows, bulk, back, way], [*seen, sheet, cursor])
     page.on_look(first, [wanted], [cursor])
     page.on_look(refresh_proof, [evidence], [cursor], key=proof_key)
+    # Without a project there is no place for questions.
+    page.on_look(lambda studio, project: [gr.update(visible=project is not None)] * 2, [writes, takes])

@@ -11,7 +11,7 @@ from ragtune_ui.domain.passages import SearchSettings
 from ragtune_ui.ui import cards, cutting_panel, proof_panel
 from ragtune_ui.ui.cards import Html
 from ragtune_ui.ui.found_cards import chips, mend_head, mends, nothing_yet, opened, results, settings_words
-from ragtune_ui.ui.page import Page
+from ragtune_ui.ui.page import Page, no_project
 from ragtune_ui.ui.proof_cards import readiness
 
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ def refresh(studio: Studio, project: Any, found: Own, other: Own, mending: Own) 
     return (
         readiness(studio.proving.tested(project)) if project else Html(""),
         chips(studio.retrieval.suggestions(project)) if chunks else Html(""),
-        results(search, _said(studio, project, search), mine, given) if search else nothing_yet(len(chunks)),
+        no_project() if project is None
+        else results(search, _said(studio, project, search), mine, given) if search else nothing_yet(len(chunks)),
         results(beside[1], _said(studio, project, beside[1]), f"Other: {settings_words(beside[0])}", given)
         if beside else Html(""),
         cards.note("info", note) if note else Html(""),

@@ -13,7 +13,7 @@ from ragtune_ui.domain.errors import ShippingError
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.ui import cards, trained
 from ragtune_ui.ui.cards import Html, tag
-from ragtune_ui.ui.page import Page
+from ragtune_ui.ui.page import Page, no_project
 
 # FORM ----------------------------------------------------------------------------------------
 
@@ -174,11 +174,8 @@ def stand(studio: Any, project: Any, *values: Any) -> list[Any]:
 def look(studio: Any, project: Any, run: str, parts: Sequence[str]) -> list[Any]:
     """The page from the disk."""
     if project is None:
-        nothing = cards.empty(
-            "No project is open", "Make one or choose one on the Start page.", cards.button("Open Start", go="home")
-        )
         off, hidden = gr.update(interactive=False), gr.update(visible=False)
-        return [Html(""), nothing, Html(""), off, Html(""), hidden, Html(""), hidden, Html("")]
+        return [Html(""), no_project(), Html(""), off, Html(""), hidden, Html(""), hidden, Html("")]
     usable = [j.id for j in studio.training.usable(project)]
     chosen = run if run in usable else next(iter(usable), "")
     job = next((j for j in project.jobs() if j.what == "ship"), None)

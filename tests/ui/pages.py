@@ -37,6 +37,12 @@ class Bench:
         return {c.elem_id for c in self.app.blocks.values() if getattr(c, "elem_id", None)}
 
 
+def wired(app: gr.Blocks, elem_id: str, event: str = "click") -> list[Any]:
+    """What Gradio runs when something happens to a component."""
+    ids = [block._id for block in app.blocks.values() if block.elem_id == elem_id]
+    return [fn for fn in app.fns.values() if any(id in ids and name == event for id, name in fn.targets)]
+
+
 def clean(html: object) -> str:
     """The HTML as text, after a check that nothing hostile came through as markup."""
     text = str(html)

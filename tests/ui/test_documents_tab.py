@@ -180,13 +180,23 @@ def test_a_row_opens_and_closes_its_text(house: House) -> None:
 
 def test_the_page_is_empty_then_full(house: House) -> None:
     bench = Bench(tab, "docs", house)
-    pill, work, table, _, way, newer, text, message = bench.look(house.project.id, "")
+    pill, work, table, _, way, newer, text, adding, message = bench.look(house.project.id, "")
     assert "No documents yet" in table and "at least one" in way
-    assert (pill, work, newer, text, message) == ("", "", "", "", gr.skip())
+    assert (pill, work, newer, text, message) == ("", "", "", "", gr.skip()) and adding["visible"] is True
     house.add(library(2))
     pill, _, table, *_ = bench.look(house.project.id, "")
     assert "2 ready" in pill and "part-0.md" in table
     assert {"docs-upload", "docs-table", "docs-folder"} <= bench.ids()
+
+
+def test_without_a_project_the_page_leads_to_start_and_takes_no_files(house: House) -> None:
+    bench = Bench(tab, "docs", house)
+    _, _, table, *_, adding, message = bench.look("", "")
+    assert "No project is open" in table and 'data-go="home"' in table and "No documents yet" not in table
+    assert adding["visible"] is False and message == gr.skip()
+    (row,) = bench.page._looks[-1].outputs
+    hidden = {child.elem_id for column in row.children for child in column.children}
+    assert hidden >= {"docs-upload", "docs-folder-add", "docs-folder-upload"}
 
 
 def test_a_new_version_is_decided_on_the_page_and_can_be_taken_back(house: House) -> None:

@@ -16,7 +16,7 @@ from ragtune_ui.studio.questions import PAGE, Evidence, Imported
 from ragtune_ui.ui import questions_tab as tab
 from tests.domain.makers import document, question
 from tests.studio.conftest import House, library
-from tests.ui.pages import HOSTILE, Bench, clean
+from tests.ui.pages import HOSTILE, Bench, clean, wired
 
 ALL = ("all", "")
 
@@ -213,10 +213,11 @@ def test_the_page_before_and_after_questions(house: House) -> None:
     bench = Bench(tab, "ask", house)
     author, *nothing = bench.look(house.project.id, *ALL, 0, "", "", "")
     assert "the built-in reader can answer" in author
-    pill, work, purposes, desk, rows, bulk, back, way, wanted, proof, message = nothing
+    pill, work, purposes, desk, rows, bulk, back, way, wanted, proof, writes, takes, *_, message = nothing
     assert "No questions yet" in work and 'data-do="write"' in work and desk["visible"] is False
     assert (pill, rows, proof) == ("", "", "") and "0 to learn from" in purposes
     assert back["interactive"] is False and bulk["visible"] is False
+    assert writes["visible"] is True and takes["visible"] is True
     assert wanted == gr.skip() and message == gr.skip() and "Approve questions first" in way
     house.wait(house.studio.questions.write(house.project))
     id = house.project.questions()[0].id
@@ -226,6 +227,12 @@ def test_the_page_before_and_after_questions(house: House) -> None:
     ids = {"q-list", "q-evidence", "q-question", "q-answer", "q-approve", "q-reject", "q-undo"}
     assert ids <= bench.ids()
     assert "Add documents" in bench.look(house.studio.home.create("Other").id, *ALL, 0, "", "", "")[2]
+
+
+def test_without_a_project_the_page_leads_to_start_and_takes_no_questions(house: House) -> None:
+    _, _, work, *_, writes, takes, _, _, message = Bench(tab, "ask", house).look("", *ALL, 0, "", "", "")
+    assert "No project is open" in work and 'data-go="home"' in work and "Add documents" not in work
+    assert (writes["visible"], takes["visible"], message) == (False, False, gr.skip())
 
 
 def test_the_evidence_is_read_again_only_when_it_may_have_changed(written: House) -> None:
@@ -238,4 +245,6 @@ def test_the_evidence_is_read_again_only_when_it_may_have_changed(written: House
 
 
 def test_another_filter_begins_at_its_first_page(written: House) -> None:
-    assert tab.top(written.studio, written.project) == 0
+    for field in ("ask-show", "ask-search"):
+        (handler,) = wired(Bench(tab, "ask", written).app, field, "change")
+        assert handler.fn(written.project.id, None)[0] == 0

@@ -248,6 +248,11 @@ def test_a_hit_of_another_project_is_not_shown(house: House) -> None:
     assert "There are no passages yet" in shown[2] and "red crane" not in str(shown)
 
 
+def test_without_a_project_the_page_leads_to_start(house: House) -> None:
+    hits = Bench(tab, "find", house).look("", NOTHING, NOTHING, NOTHING)[PANELS + 2]
+    assert "No project is open" in hits and 'data-go="home"' in hits and "no passages yet" not in hits
+
+
 def test_nothing_asked_is_a_message(house: House) -> None:
     bench = Bench(tab, "find", house)
     outputs = bench.press(tab.find, 2, " ", [], [], False, 4, 0.5, 0, "", project_id=house.project.id)
