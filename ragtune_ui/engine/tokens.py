@@ -1,7 +1,8 @@
 """Tokens: from messages to ids, exactly which of them are learned, and back to readable words.
 
 Training, chat, verdict and export all come through here, so a model meets the same prompt
-everywhere, cut in the same way where it is too long.
+everywhere. One that is too long is cut in use, so that there is an answer at all, and never in
+training: what the answer rests on may be what is cut away, and the model would learn to invent.
 """
 
 from __future__ import annotations
@@ -15,31 +16,25 @@ from typing import Any
 from ragtune_ui.domain.errors import TrainingError
 from ragtune_ui.domain.examples import Example, Message
 
-LEAST_PROMPT = 8  # tokens of a prompt that must remain beside a long answer
-
 
 def encode(example: Example, tokenizer: Any, max_length: int) -> tuple[list[int], list[bool]]:
     """Token ids of an example and, for each, whether it is learned; at most ``max_length`` of both.
 
     "completion": learned is the last message and the token that ends it, nothing else. "all" and
-    plain text: everything. A prompt that is too long loses words at the left of its longest user
-    message (the passages, never the question); the answer is never cut.
+    plain text: everything. A text that is too long loses its end.
 
     Raises:
-        TrainingError: the answer alone leaves no room for its prompt.
+        TrainingError: prompt and answer together are longer.
     """
     if not example.messages:
         return _encode_text(example.text, tokenizer, max_length)
     prompt = prompt_ids(example.prompt, tokenizer)
     reply = _reply_ids(example, prompt, tokenizer)
-    room = max_length - len(reply)
-    if room < min(LEAST_PROMPT, len(prompt)):
+    if len(prompt) + len(reply) > max_length:
         raise TrainingError(
-            f"An answer of {len(reply):,} word pieces does not fit into the {max_length:,} of the plan.",
-            "Shorten the answer, or raise the longest example in the plan.",
+            f"An example of {len(prompt) + len(reply):,} word pieces does not fit into {max_length:,}.",
+            "Shorten it, or raise the longest example in the plan.",
         )
-    if len(prompt) > room:
-        prompt = prompt_ids(example.prompt, tokenizer, room)
     return prompt + reply, [example.trains == "all"] * len(prompt) + [True] * len(reply)
 
 

@@ -99,7 +99,9 @@ class _Run:
         data, tokenizer = Path(self.sheet.dataset_folder), load_tokenizer(Path(self.sheet.model_folder))
         self.learner = Learner(Path(self.sheet.model_folder), self.plan, self.at.pace)
         length = min(self.plan.max_length, positions_of(self.learner.base))
-        examples, rows, self.left_out = _tokenized(data / "examples.jsonl", tokenizer, length)
+        examples, rows, too_long = _tokenized(data / "examples.jsonl", tokenizer, length)
+        self._ensure_enough_fits(examples, too_long, length)
+        self.left_out = len(too_long)
         _, unseen, _ = _tokenized(data / "dev.jsonl", tokenizer, length)
         self.unseen = sorted(unseen, key=lambda row: _rank(self.plan.seed, "unseen", row.id))[:UNSEEN]
         self.stages = stages(self.plan, examples, self.sheet.order)
@@ -112,6 +114,20 @@ class _Run:
         if self.saved_in is not None:
             starts = [sum(s.steps for s in self.stages[:n]) for n in range(len(self.stages))]
             self.best = checkpoints.load(self.saved_in, self.learner, fresh=self.at.step in starts)
+
+    def _ensure_enough_fits(self, examples: Sequence[Example], too_long: Sequence[Example], length: int) -> None:
+        """Without any answer from sources there would be a training, but not the one that was asked for."""
+        lost = {example.lane for example in too_long} - {example.lane for example in examples}
+        if "raft" not in lost and (examples or not lost):
+            return
+        what = "answer from sources" if "raft" in lost else "example"
+        whose, way = "plan allows", "Raise the longest example in the plan"
+        if length < self.plan.max_length:
+            whose, way = "model can read", "Choose a model that reads more at once"
+        raise TrainingError(
+            f"Not one {what} fits into the {length:,} word pieces that the {whose}.",
+            f"{way}, or compose a mix with fewer or shorter passages.",
+        )
 
     def _learn(self) -> None:
         """Every stage to its end, or until the patience runs out. Raises Stopped."""
@@ -255,19 +271,21 @@ def _rank(seed: int, what: str, id: str) -> bytes:
     return hashlib.sha256(f"{seed}:{what}:{id}".encode()).digest()
 
 
-def _tokenized(file: Path, tokenizer: Any, length: int) -> tuple[list[Example], list[Row], int]:
-    """The examples of a JSON-lines file that fit, their rows, and how many do not fit."""
+def _tokenized(file: Path, tokenizer: Any, length: int) -> tuple[list[Example], list[Row], list[Example]]:
+    """The examples of a JSON-lines file that fit, their rows, and the examples that do not fit."""
     if not file.exists():
-        return [], [], 0
+        return [], [], []
     lines = [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
-    examples, rows = [], []
+    examples, rows, too_long = [], [], []
     for line in lines:
         example = from_record(Example, json.loads(line))
         try:
             row = Row(example.id, *encode(example, tokenizer, length))
         except TrainingError:
-            continue  # its answer alone is longer than the plan allows; counted below
-        if row.weight:
+            row = None
+        if row is not None and row.weight:
             examples.append(example)
             rows.append(row)
-    return examples, rows, len(lines) - len(rows)
+        else:
+            too_long.append(example)
+    return examples, rows, too_long

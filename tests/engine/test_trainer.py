@@ -111,21 +111,24 @@ def test_a_conversation_that_trains_all_is_learned_whole(tiny_model: Path) -> No
     assert len(ids) == len(learned) and all(learned)
 
 
-@pytest.mark.parametrize("limit", [80, 110, 140])
-def test_a_long_prompt_loses_passages_and_never_the_answer_or_question(tiny_model: Path, limit: int) -> None:
+@pytest.mark.parametrize("limit", [70, 100, 130])
+def test_in_use_a_long_prompt_loses_passages_and_never_the_question(tiny_model: Path, limit: int) -> None:
     tok = load_tokenizer(tiny_model)
-    plain = replace(example(2), messages=example(2).messages[1:])  # without the long instruction
-    whole, _ = encode(plain, tok, 4096)
-    ids, learned = encode(plain, tok, limit)
-    assert len(whole) > limit >= len(ids) > limit - 30
-    assert tok.decode([i for i, on in zip(ids, learned, strict=True) if on]) == f"{plain.target}<|end|>"
+    plain = example(2).prompt[1:]  # without the long instruction
+    ids = prompt_ids(plain, tok, limit)
+    assert len(prompt_ids(plain, tok)) > limit >= len(ids) > limit - 30
     text = tok.decode(ids)
     assert text.startswith("<|turn|>user\n") and "Question: What is the largest load?<|end|>" in text
 
 
-def test_an_answer_longer_than_the_plan_is_an_error_in_words(tiny_model: Path) -> None:
+def test_an_example_is_encoded_whole_or_not_at_all(tiny_model: Path) -> None:
+    tok = load_tokenizer(tiny_model)
+    ids, learned = encode(example(2), tok, 4096)
+    assert encode(example(2), tok, len(ids)) == (ids, learned)
+    with pytest.raises(TrainingError, match="does not fit"):  # else its answer could rest on what was cut away
+        encode(example(2), tok, len(ids) - 1)
     with pytest.raises(TrainingError, match="does not fit"):
-        encode(example(0, "tonnes " * 200), load_tokenizer(tiny_model), 100)
+        encode(example(0, "tonnes " * 200), tok, 100)
 
 
 def test_a_template_without_a_system_role_puts_the_instruction_first(tiny_model: Path) -> None:
@@ -397,6 +400,44 @@ def test_a_run_out_of_patience_that_could_not_close_has_none_when_it_goes_on(
         train(tmp_path / "run", sheet, log.emit, never, full_disk, verified, pace=PACE)
     again = go(tmp_path / "run", sheet)
     assert not again.of("step") and again.of("result")[0]["kept_step"] == 1
+
+
+def test_an_example_whose_passages_do_not_fit_is_left_out_and_a_text_is_cut(
+    tiny_model: Path, dataset: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    tok = load_tokenizer(tiny_model)
+    lengths = {n: len(encode(example(n), tok, 4096)[0]) for n in range(12)}
+    plan = replace(PLAN, max_length=sorted(lengths.values())[8])
+    fit = {f"e{n}" for n, length in lengths.items() if length <= plan.max_length}
+    long = replace(reading(0), id="long", text=reading(0).text * 99)
+    write_examples(dataset / "examples.jsonl", [*(example(n) for n in range(12)), long])
+    real, seen = Learner.step, {}
+
+    def watched(learner: Learner, rows: list[Row], *rest: Any) -> Any:
+        seen.update({row.id: len(row.ids) for row in rows})
+        return real(learner, rows, *rest)
+
+    monkeypatch.setattr(Learner, "step", watched)
+    result = go(tmp_path / "run", sheet_of(tiny_model, dataset, plan)).of("result")[0]
+    assert 0 < len(fit) < 12 and seen.keys() == fit | {"long"} and seen["long"] == plan.max_length
+    assert (result["examples"], result["left_out"]) == (len(fit) + 1, 12 - len(fit))
+
+
+def test_a_plan_too_short_for_every_answer_from_sources_is_refused_in_words(
+    tiny_model: Path, dataset: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="Not one answer from sources fits into the 64 word pieces") as error:
+        go(tmp_path / "a", sheet_of(tiny_model, dataset, replace(PLAN, max_length=64)))  # the texts would fit
+    assert "Raise the longest example" in error.value.remedy and "fewer or shorter passages" in error.value.remedy
+    write_examples(dataset / "examples.jsonl", [example(0, "word " * 2000), example(1, "word " * 2000)])
+    with pytest.raises(TrainingError, match="1,024 word pieces that the model can read") as error:
+        go(tmp_path / "b", sheet_of(tiny_model, dataset, replace(PLAN, max_length=4096)))
+    assert "Choose a model" in error.value.remedy
+    long = Example("long", "plain", "plain", (Message("user", "Say it."), Message("assistant", "word " * 900)))
+    write_examples(dataset / "examples.jsonl", [long])
+    with pytest.raises(TrainingError, match="Not one example fits"):
+        go(tmp_path / "c", sheet_of(tiny_model, dataset))
+    assert not list(tmp_path.rglob("adapter"))
 
 
 def test_examples_that_do_not_fit_are_counted_and_missing_unseen_ones_are_said(
