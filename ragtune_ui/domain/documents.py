@@ -32,6 +32,7 @@ READABLE = "PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown, text, e-books (EP
 UNITS = {"pptx": "slide", "xlsx": "sheet", "epub": "chapter"}
 HOLDERS = ("zip", "mail")  # kinds that may hold further files
 PAGE_BREAK = "\n\n"
+LEAST_TO_HOLD_BACK = 4  # documents; of fewer, some of the questions are held back instead of one of them
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,9 @@ def kind_of(name: str) -> str | None:
 
 def choose_held_back(documents: list[Document], share: float = 0.2) -> list[str]:
     """Ids of the documents to hold back for measuring: about ``share`` of all words, at least
-    one document once there are four; the same for the same set of files, whatever their order."""
+    one document once there are ``LEAST_TO_HOLD_BACK``; the same for the same set of files, whatever their order."""
     ready = sorted((d for d in documents if d.ready and d.words), key=lambda d: d.digest)
-    if len(ready) < 4:
+    if len(ready) < LEAST_TO_HOLD_BACK:
         return []
     budget, held, chosen = share * sum(d.words for d in ready), 0, []
     for document in ready:

@@ -40,6 +40,7 @@ PAGE = 25
 DEV_SHARE = 0.12  # of the questions to learn from, kept for the dashed line
 WANTED = 150  # questions in all, shared out by length: where rules find fewer, a model asks
 FOUND_WITHIN = 10  # places among which a search must find what the model asked about
+TEST_SHARE = 0.2  # of the questions, kept to measure with where no document is held back
 WITHHELD_SHARE = 1 / 3  # of written held-back questions, asked with their document withheld
 
 
@@ -179,6 +180,7 @@ class Questions:
         One asked with its document withheld goes on measuring: it has no evidence to learn from.
         """
         turned = {d.id: d for d in documents}
+        apart = any(d.held_back for d in project.documents())
 
         def change(question: Question) -> Question:
             document = turned.get(question.document)
@@ -186,7 +188,7 @@ class Questions:
                 return question
             if document.held_back:
                 return replace(question, split="test")
-            return _assigned(question, document) if question.split == "test" and question.evidence else question
+            return _assigned(question, document, apart) if question.split == "test" and question.evidence else question
 
         if turned:
             self.amend(project, lambda asked: [change(q) for q in asked])
@@ -306,12 +308,13 @@ class Questions:
             shelf = project.questions()
             known = {question_id(q.question) for q in shelf}
             fresh: list[Question] = []
+            apart = any(d.held_back for d in project.documents())
             for question in proposed:
                 key = question_id(question.question)
                 if key in known or not _still_said(question, chunks):
                     continue
                 known.add(key)
-                fresh.append(_assigned(question, document))
+                fresh.append(_assigned(question, document, apart))
                 if limit and len(fresh) == limit:
                     break
             project.keep_questions([*shelf, *fresh])
@@ -336,6 +339,8 @@ class Questions:
         records = read_table(path, name)
         headers = list(dict.fromkeys(h for record in records for h in record))
         rows, problems = read_rows(records, columns or guess_columns(headers))
+        if not any(row.split for row in rows):
+            self._studio.documents.ensure_held_back(project)
         documents = [d for d in project.documents() if d.ready]
         texts = {d.id: project.text(d.id) for d in documents}
         unplaced = [r for r in rows if r.answerable and not _document_named(documents, r.source)]
@@ -378,7 +383,7 @@ class Questions:
             base = replace(base, document=document.id, start=start, end=end, evidence=text[start:end])
         if row.split:
             return replace(base, split=row.split)
-        return _assigned(base, document)
+        return _assigned(base, document, any(d.held_back for d in documents))
 
 
 def _within(task: Task, done: int, total: int, note: str) -> Progress:
@@ -393,16 +398,20 @@ def _still_said(question: Question, chunks: Sequence[Chunk]) -> bool:
     return not question.evidence or (bool(oracles) and still)
 
 
-def _assigned(question: Question, document: Document | None) -> Question:
+def _assigned(question: Question, document: Document | None, apart: bool) -> Question:
     """The question in its split: held-back documents measure, a few others draw the dashed line.
 
     Of written questions about held-back documents a third is asked with that document withheld, so
-    that refusing is measured too. Decided by the question's id, so the same every time.
+    that refusing is measured too. Where no document is held back (``apart``), because there are too few,
+    a share of the questions measures, and of those about no document always (science.md 5.1, track A:
+    same documents, new questions). Decided by the question's id, so the same every time.
     """
     draw = int(hashlib.sha256(question.id.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
     if document is not None and document.held_back:
         if question.who == "written" and draw < WITHHELD_SHARE:
             question = replace(question, kind="withheld", answerable=False, evidence="", start=0, end=0)
+        return replace(question, split="test")
+    if draw < TEST_SHARE and (document is None or not apart):
         return replace(question, split="test")
     split: Split = "dev" if draw > 1 - DEV_SHARE else "train"
     return replace(question, split=split)

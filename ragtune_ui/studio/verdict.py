@@ -33,7 +33,7 @@ class Verdicts:
         self._studio = studio
 
     def questions(self, project: Project) -> list[Question]:
-        """The held-back questions: accepted, split "test". One whose document was removed cannot be answered any more."""
+        """The held-back questions: accepted, split "test", of documents that are still there."""
         here = {d.id for d in project.documents() if d.ready}
         asked = [q for q in project.questions() if q.split == "test" and usable(q)]
         return [q for q in asked if q.document in here or not q.evidence]
@@ -101,7 +101,7 @@ class Verdicts:
         if not questions:
             raise VerdictError(
                 "There are no held-back questions to measure with.",
-                "On the Questions page, approve questions about held-back documents, or import some with split “test”.",
+                "Hold a document back on the Documents page, and approve questions about it on the Questions page.",
             )
         return questions
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ragtune_ui.domain.documents import READABLE, Document, kind_of
+from ragtune_ui.domain.documents import LEAST_TO_HOLD_BACK, READABLE, Document, kind_of
 from ragtune_ui.domain.errors import DocumentError, RagtuneError
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.domain.words import counted
@@ -135,8 +135,11 @@ def missing(rows: Sequence[DocumentRow], busy: bool) -> str:
         return "Reading goes on while you look around."
     if not any(row.document.ready for row in rows):
         return "Add at least one document that can be read."
-    held = any(row.document.held_back for row in rows)
-    return "" if held else "No document is held back yet: writing questions chooses some."
+    if any(row.document.held_back for row in rows):
+        return ""
+    if sum(row.document.ready for row in rows) < LEAST_TO_HOLD_BACK:
+        return "With so few documents, a fifth of the questions is held back to measure with."
+    return "No document is held back yet: writing questions chooses some."
 
 
 # DOES ----------------------------------------------------------------------------------------

@@ -177,7 +177,7 @@ def held_back(questions: Sequence[Any]) -> Html:
             cards.note(
                 "warn",
                 f"Not enough to say: {n} of at least {LEAST_QUESTIONS} held-back questions.",
-                "Approve questions about documents that are held back.",
+                "Approve more of the questions that are held back, or hold another document back.",
                 actions=[("Open Questions", "ask")],
             )
         )
@@ -318,7 +318,7 @@ def why_not(trained_model: bool, questions: int, holder: str | None) -> str:
     if not trained_model:
         return "Needs a trained model first."
     if not questions:
-        return "There are no held-back questions: approve some about held-back documents first."
+        return "There are no held-back questions yet: hold a document back on the Documents page."
     return f"“{holder}” is running. One at a time on this computer." if holder else ""
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,41 @@ def test_documents_are_held_back_before_the_first_question_is_written(house: Hou
     withheld = [q for q in questions if q.kind == "withheld"]
     assert all(q.split == "test" and not q.answerable and not q.evidence and q.answer for q in withheld)
     assert {q.split for q in questions} == {"train", "dev", "test"}
+
+
+def test_of_few_documents_a_fifth_of_the_questions_measures(house: House) -> None:
+    """One handbook is a whole project: it must end in a verdict, too."""
+    house.add({"a.md": facts([f"{n}th crane" for n in range(60)])})
+    house.wait(house.studio.questions.write(house.project))
+    splits = Counter(q.split for q in house.project.questions())
+    assert not any(d.held_back for d in house.project.documents())
+    assert splits.total() == 60 and 5 <= splits["test"] <= 20 and splits["train"] > 30 and splits["dev"]
+    assert all(q.answerable and q.evidence for q in house.project.questions())
+    house.studio.questions.approve_supported(house.project)
+    assert len(house.studio.verdicts.questions(house.project)) == splits["test"]
+    learned = {q.id for q in house.studio.mixing.pools(house.project).questions}
+    assert learned.isdisjoint(q.id for q in house.project.questions() if q.split != "train")
+
+
+def test_importing_without_splits_holds_documents_back(house: House) -> None:
+    house.add()
+    asked = [
+        ["question", "answer", "source"],
+        *(["How heavy?", f"{10 + 20 * n} tonnes", f"part-{n}.md"] for n in range(5)),
+    ]
+    bring(house, "q.csv", table(asked))
+    (held,) = (d.id for d in house.project.documents() if d.held_back)
+    assert [q.split for q in house.project.questions() if q.document == held] == ["test"]
+    assert {q.split for q in house.project.questions() if q.document != held} <= {"train", "dev"}
+
+
+def test_questions_without_a_document_measure_too(house: House) -> None:
+    """What the documents do not say rests on none of them; some of it must measure, or refusing is never measured."""
+    house.add()
+    rows = [[f"Who painted the {n}th crane?", "", "false"] for n in range(40)]
+    bring(house, "q.csv", table([["question", "answer", "answerable"], *rows]))
+    splits = Counter(q.split for q in house.project.questions())
+    assert splits.total() == 40 and 3 <= splits["test"] <= 15
 
 
 def test_a_third_of_the_held_back_questions_is_asked_with_the_document_withheld(house: House) -> None:
@@ -401,19 +437,23 @@ def test_questions_follow_a_document_that_is_held_back_or_released(read: House) 
     """Held back, it is never trained on: its questions measure, and an undo does not bring them into training."""
     desk, project, id = read.studio.questions, read.project, read.document("cranes.md").id
     read.studio.documents.hold_back(project, [])
-    bring(read, "q.csv", table(ROWS))
+    asked = [
+        ["How heavy is the red crane?", "10 tonnes", "cranes.md"],
+        ["Who is the master?", "Ada Strake", "cranes.md"],
+    ]
+    bring(read, "q.csv", table([HEADERS[:3], *asked, ["How heavy is the red winch?", "50 tonnes", "old/winches.md"]]))
     splits = lambda here: {
         q.question: q.split for q in project.questions() if (q.document == id) is here and q.evidence
     }
     before, others = splits(True), splits(False)
-    assert before and "test" not in before.values()
+    assert len(before) == 2 and len(others) == 1 and set(before.values()) != {"test"}
     desk.reject(project, next(q.id for q in project.questions() if q.document == id))
     read.studio.documents.hold_back(project, [id])
     assert set(splits(True).values()) == {"test"} and splits(False) == others
     desk.undo(project)
     assert set(splits(True).values()) == {"test"}
     read.studio.documents.hold_back(project, [])
-    assert set(splits(True)) == set(before) and "test" not in splits(True).values()
+    assert splits(True) == before
 
 
 def test_an_index_that_is_ahead_of_the_shelf_does_no_harm(read: House) -> None:
