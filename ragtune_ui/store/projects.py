@@ -80,6 +80,8 @@ class Manifest:
     digest: str
     made: str
     questions: dict[str, str]  # question id -> what it said, to notice later changes
+    passages: str = ""  # digest of the passages that it could draw from, for the same end
+    model: str = ""  # whose own answers the everyday instructions have
 
     @property
     def sentence(self) -> str:
@@ -286,12 +288,15 @@ class Project(Papers):
 
     # datasets ------------------------------------------------------------------------------
 
-    def keep_dataset(self, dataset: Dataset, questions: Sequence[Question]) -> Manifest:
-        """Freeze a dataset. The same content is kept once, under the same id."""
+    def keep_dataset(
+        self, dataset: Dataset, questions: Sequence[Question], passages: str = "", model: str = ""
+    ) -> Manifest:
+        """Freeze a dataset. The same content is kept once, under the same id, with what it was last made from."""
         said = {q.id: f"{q.question}\n{q.answer}" for q in questions}
         manifest = Manifest(
-            dataset.id, dataset.mix, dataset.contract, dataset.counts, len(dataset.dev), dataset.digest, now(), said
-        )
+            dataset.id, dataset.mix, dataset.contract, dataset.counts, len(dataset.dev), dataset.digest, now(), said,
+            passages, model,
+        )  # fmt: skip
 
         def write(folder: Path) -> None:
             files.write_records(folder / "examples.jsonl", dataset.examples)

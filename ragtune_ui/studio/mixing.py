@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -138,6 +139,19 @@ class Mixing:
         now = {q.id: f"{q.question}\n{q.answer}" for q in self.pools(project).questions if raft.usable(q)}
         return sum(now.get(id) != manifest.questions.get(id) for id in now.keys() | manifest.questions.keys())
 
+    def since(self, project: Project, manifest: Manifest) -> str:
+        """What changed since a dataset was frozen, so that composing it anew may give another; "" for nothing.
+
+        ``3 questions, the passages changed``.
+        """
+        pools, number = self.pools(project), self.changes(project, manifest)
+        parts = [counted(number, "question")] if number else []
+        if manifest.passages and manifest.passages != digest_of_passages(pools.chunks):
+            parts.append("the passages")
+        if manifest.model and manifest.model != project.choices().model:
+            parts.append("the model")
+        return f"{', '.join(parts)} changed" if parts else ""
+
     def freeze(self, project: Project, mix: DatasetMix) -> str:
         """Compose and freeze the mix in the background; returns the job's id.
 
@@ -168,7 +182,9 @@ class Mixing:
             own = self._own_answers(project, [p for p in pools.prompts if p.id in self._drawn(mix, wanted)], task)
         task.progress(0, 1, "Finding misleading passages")
         dataset = compose(mix, pools, self.dev(project), self._tools(project, own))
-        manifest = project.keep_dataset(dataset, [q for q in pools.questions if raft.usable(q)])
+        model = project.choices().model if own is not None else ""
+        asked = [q for q in pools.questions if raft.usable(q)]
+        manifest = project.keep_dataset(dataset, asked, digest_of_passages(pools.chunks), model)
         task.progress(1, 1, "Frozen")
         task.result(dataset=manifest.id, counts=manifest.counts)
         return manifest
@@ -204,3 +220,11 @@ class Mixing:
             mine = {**mine, **{p.id: r for p, r in zip(missing, replies, strict=True)}}
             files.write_text(path, json.dumps({**kept, model: mine}, ensure_ascii=False, indent=1) + "\n")
         return {p.id: mine[p.id] for p in prompts}
+
+
+def digest_of_passages(chunks: Sequence[Chunk]) -> str:
+    """sha256 over the passages' ids and words; an id alone outlives a change of the words at its place."""
+    sha = hashlib.sha256()
+    for chunk in chunks:
+        sha.update(f"{chunk.id}\n{chunk.text}\0".encode())
+    return sha.hexdigest()

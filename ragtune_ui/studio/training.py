@@ -111,14 +111,14 @@ class Training:
         return Readiness(not reason, reason, total, steps, seconds, basis, model)
 
     def fitting_dataset(self, project: Project) -> Manifest | None:
-        """The latest frozen dataset, if it is of the present mix as the model bears it, and of unchanged questions."""
+        """The latest frozen dataset, if it is of the present mix as the model bears it, and nothing changed since."""
         dataset = self._studio.mixing.current(project)
         if dataset is None or dataset.mix != self._studio.mixing.borne(project, project.choices().mix):
             return None
-        return None if self._studio.mixing.changes(project, dataset) else dataset
+        return None if self._studio.mixing.since(project, dataset) else dataset
 
     def start(self, project: Project, plan: TrainingPlan) -> str:
-        """Start a training; composes the dataset first where the mix or a question has changed.
+        """Start a training; composes the dataset first where what it is made from has changed.
 
         Returns the id of the composing job or of the run, whichever starts now.
 

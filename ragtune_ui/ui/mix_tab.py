@@ -14,7 +14,6 @@ from ragtune_ui.domain.examples import LANES
 from ragtune_ui.domain.mixes import DatasetMix
 from ragtune_ui.domain.recipes.raft import usable
 from ragtune_ui.domain.runs import Job, time_words
-from ragtune_ui.domain.words import counted
 from ragtune_ui.ui import cards, charts, samples
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.form import Form, Row, choice, number, slider, text
@@ -143,14 +142,12 @@ def shortage(sentence: str, lane: str) -> Html:
     return cards.note("warn", f"{sentence[:1].upper()}{sentence[1:]}.", actions=ways.get(lane, []))
 
 
-def frozen_table(manifests: Sequence[Any], changes: int) -> Html:
-    """Frozen datasets, the latest first, with their counts; the latest can follow changed questions."""
+def frozen_table(manifests: Sequence[Any], since: str) -> Html:
+    """Frozen datasets, the latest first, with their counts; the latest can follow what changed ``since``."""
     rows = []
     for n, m in enumerate(manifests):
-        state: Html = (
-            cards.pill("ok", "up to date") if not changes else cards.pill("warn", f"{counted(changes, 'change')} since")
-        )
-        act = cards.button(f"Update the mix ({counted(changes, 'change')})", do="update", id=m.id, kind="small")
+        state: Html = cards.pill("warn", since) if since else cards.pill("ok", "up to date")
+        act = cards.button("Update the mix", do="update", id=m.id, kind="small")
         counts = [f"{m.counts.get(lane, 0):,}" for lane in LANES]
         when = m.made[:16].replace("T", " ")
         rows.append(
@@ -160,7 +157,7 @@ def frozen_table(manifests: Sequence[Any], changes: int) -> Html:
                 *counts,
                 m.counts.get("raft/refusal", 0),
                 (state if n == 0 else ""),
-                act if n == 0 and changes else "",
+                act if n == 0 and since else "",
             )
         )
     heads = ("Name", "Frozen (UTC)", "RAFT", "Everyday", "Reading", "“do not say”", "State", "")
@@ -255,7 +252,7 @@ def look(studio: Any, project: Any) -> list[Any]:
     outlook = studio.mixing.outlook(project, mix)
     ready = studio.training.readiness(project, studio.training.plan(project))
     manifests = project.datasets()
-    changes = studio.mixing.changes(project, manifests[0]) if manifests else 0
+    since = studio.mixing.since(project, manifests[0]) if manifests else ""
     preset = next((p.name for p in studio.mixing.presets() if p.name == mix.name), None)
     missing = "" if outlook.plan.total else "Approve some questions first: there is nothing to learn from."
     job = next((j for j in project.jobs() if j.what == "mix"), None)
@@ -263,7 +260,7 @@ def look(studio: Any, project: Any) -> list[Any]:
         ready_pill(outlook, studio.training.fitting_dataset(project) is not None),
         ring(outlook, mix, stock_of(studio, project)),
         plan_card(outlook, ready.seconds, ready.basis),
-        frozen_table(manifests, changes),
+        frozen_table(manifests, since),
         job_line(job),
         gr.update(value=preset),
         cards.next_bar("train", "Next: Train", missing),
@@ -320,6 +317,7 @@ def build(page: Page) -> None:
         with gr.Row(elem_classes="page-head"):
             fields.put("name")
             save = gr.Button("Save and freeze this mix", elem_id="mix-freeze", elem_classes="key-main tight")
+        said = page.note()
         job = page.html(elem_id="mix-job")
     onward = page.next("train", "Next: Train")
     shown, sampled, turn = gr.State(""), gr.State(""), gr.State(0)
@@ -348,6 +346,6 @@ def build(page: Page) -> None:
     # Other samples.
     page.on(more.click, another, [turn], [shown_samples, turn], form=fields, changed=False)
     # Freeze what is set, or freeze the latest again with the questions of today.
-    page.on(save.click, freeze, outputs=[fields["name"]], form=fields)
-    page.on(frozen.select, update, acts=True)
+    page.on(save.click, freeze, outputs=[fields["name"]], form=fields, note=said)
+    page.on(frozen.select, update, acts=True, note=said)
     page.on_look(look, [pill, donut, plan, frozen, job, preset, onward], key=stand)

@@ -149,6 +149,26 @@ def test_changes_are_counted_by_question(full: House) -> None:
     assert desk.changes(project, manifest) == 2
 
 
+def test_a_frozen_set_is_behind_where_the_words_or_the_model_changed(full: House) -> None:
+    """A mended passage must reach training, and the everyday answers must be the chosen model's own."""
+    desk, project = full.studio.mixing, full.project
+    full.wait(desk.freeze(project, replace(SMALL, plain_targets="own")))
+    manifest = project.datasets()[0]
+    assert desk.since(project, manifest) == "" and full.studio.training.fitting_dataset(project) == manifest
+    chunks = project.chunks()
+    held = {d.id for d in project.documents() if d.held_back}
+    at = next(n for n, c in enumerate(chunks) if c.document not in held)
+    project.keep_chunks([replace(c, text=c.text.upper()) if n == at else c for n, c in enumerate(chunks)])
+    assert desk.since(project, manifest) == "the passages changed"
+    assert full.studio.training.fitting_dataset(project) is None
+    project.keep_chunks(chunks)
+    assert desk.since(project, manifest) == ""
+    project.choose(model=str(full.fakes.model))
+    assert desk.since(project, manifest) == "the model changed"
+    full.wait(desk.update(project, manifest.id))
+    assert desk.since(project, desk.current(project)) == ""
+
+
 def test_own_answers_are_asked_once_and_kept(full: House) -> None:
     mix = replace(SMALL, plain_targets="own")
     full.wait(full.studio.mixing.freeze(full.project, mix))
