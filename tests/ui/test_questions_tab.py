@@ -13,6 +13,7 @@ from ragtune_ui.domain.errors import QuestionError
 from ragtune_ui.domain.questions import COLUMNS, RowProblem
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.studio.questions import PAGE, Evidence, Imported
+from ragtune_ui.ui import question_cards as shows
 from ragtune_ui.ui import questions_tab as tab
 from tests.domain.makers import document, question
 from tests.studio.conftest import House, library
@@ -41,42 +42,42 @@ def proposed(text: str = "Why?", **more: object):
 
 
 def test_every_state_has_its_word() -> None:
-    assert "to check" in tab.state(proposed()) and "no evidence" in tab.state(proposed(evidence=""))
-    assert "approved" in tab.state(question()) and "mended" in tab.state(question(status="edited"))
-    assert "rejected" in tab.state(question(status="rejected"))
+    assert "to check" in shows.state(proposed()) and "no evidence" in shows.state(proposed(evidence=""))
+    assert "approved" in shows.state(question()) and "mended" in shows.state(question(status="edited"))
+    assert "rejected" in shows.state(question(status="rejected"))
 
 
 def test_a_question_whose_evidence_changed_says_what_it_was() -> None:
-    shown = clean(tab.warning(proposed(evidence="", outdated=f"It stops at noon. {HOSTILE}")))
+    shown = clean(shows.warning(proposed(evidence="", outdated=f"It stops at noon. {HOSTILE}")))
     assert "evidence changed" in shown and "It stops at noon." in shown and "Mend the answer" in shown
 
 
 def test_the_source_is_one_line() -> None:
     documents = {"d": document("d")}
-    assert tab.source(proposed(), documents) == "d.md · page 1"
-    assert tab.source(proposed(evidence="", answerable=False), documents) == "your documents do not say"
-    assert tab.source(proposed(document="gone"), documents) == "no source"
+    assert shows.source(proposed(), documents) == "d.md · page 1"
+    assert shows.source(proposed(evidence="", answerable=False), documents) == "your documents do not say"
+    assert shows.source(proposed(document="gone"), documents) == "no source"
 
 
 def test_the_list_names_its_place_and_marks_the_open_question() -> None:
     rows = [proposed(f"Why {n}? {HOSTILE}") for n in range(PAGE)]
-    shown = clean(tab.listing(rows, {}, rows[3].id, 1, 60, "all", ""))
+    shown = clean(shows.listing(rows, {}, rows[3].id, 1, 60, "all", ""))
     assert "26 to 50 of 60" in shown and shown.count('aria-current="true"') == 1 and 'data-id="2"' in shown
-    assert "60 questions" not in shown and "3 questions" in tab.listing(rows[:3], {}, "", 0, 3, "all", "")
-    assert "Nothing is left to check." in tab.listing([], {}, "", 0, 0, "to check", "")
-    assert "No question holds" in clean(tab.listing([], {}, "", 0, 0, "all", HOSTILE))
+    assert "60 questions" not in shown and "3 questions" in shows.listing(rows[:3], {}, "", 0, 3, "all", "")
+    assert "Nothing is left to check." in shows.listing([], {}, "", 0, 0, "to check", "")
+    assert "No question holds" in clean(shows.listing([], {}, "", 0, 0, "all", HOSTILE))
 
 
 def test_the_proving_sentence_is_underlined() -> None:
     found = Evidence("d.md", "page 1", f"# Head\n\nBefore {HOSTILE} ", "The proof.", " After.")
-    shown = clean(tab.proof(proposed(), found, 2, 1200))
+    shown = clean(shows.proof(proposed(), found, 2, 1200))
     assert "<u>The proof.</u>" in shown and "question 2 of 1,200" in shown and "# Head" not in shown
 
 
 def test_an_unsupported_answer_warns_with_remedies() -> None:
-    shown = tab.proof(proposed(evidence=""), None, 1, 1)
+    shown = shows.proof(proposed(evidence=""), None, 1, 1)
     assert "no evidence" in shown and "Your documents do not say" in shown and "reject it" in shown
-    assert "no evidence" not in tab.proof(proposed(evidence="", answerable=False), None, 1, 1)
+    assert "no evidence" not in shows.proof(proposed(evidence="", answerable=False), None, 1, 1)
 
 
 def test_purposes_are_explained_and_what_is_missing_is_named() -> None:
@@ -86,7 +87,7 @@ def test_purposes_are_explained_and_what_is_missing_is_named() -> None:
     assert "nothing to measure" in tab.missing({**tally, "test": 0})
     assert "Approve questions first" in tab.missing({**tally, "accepted": 0})
     assert tab.progress({**tally, "all": 0}) == ""
-    assert {tab.use(proposed(split=s)) for s in ("train", "dev", "test")} == {
+    assert {shows.use(proposed(split=s)) for s in ("train", "dev", "test")} == {
         "The model learns from it.", "It checks the model while it learns.", "Held back: it measures the result."
     }  # fmt: skip
 
