@@ -169,10 +169,11 @@ def build(page: Page) -> None:
                 interactive=True,
             )
             add = gr.Button("Use this folder", size="md", elem_id="train-folder-go", elem_classes="tight")
+        refused = page.note()
     asked = page.html(elem_classes="dialog-slot")
 
     # Another model: one of the list, a folder, or a download after asking.
-    page.on(models.select, choose, acts=True)
-    page.on([add.click, folder.submit], add_folder, [folder], [folder])
-    page.on(asked.submit, download, acts=True)
+    page.on(models.select, choose, acts=True, note=refused)
+    page.on([add.click, folder.submit], add_folder, [folder], [folder], note=refused)
+    page.on(asked.submit, download, acts=True, note=refused)
     page.on_look(look, [models, asked], key=stand)

@@ -104,6 +104,7 @@ def build(page: Page, show: Callable[..., Any], sheet: Any) -> None:
         page.html(cards.section("Does search find the right passage?", TESTS))
         with gr.Row():
             check = gr.Button("Test the search", elem_id="find-test", elem_classes="tight", interactive=True)
+        untested = page.note()
         work = page.html(elem_id="find-testing")
         figures = page.html(elem_id="find-tested")
         drawn = charts.live("find-map", "Map of passages", height=380)
@@ -117,7 +118,7 @@ def build(page: Page, show: Callable[..., Any], sheet: Any) -> None:
         note = page.note()
 
     # The test and the advisor run in the background and can be stopped.
-    page.on(check.click, measure)
+    page.on(check.click, measure, note=untested)
     page.on(better.click, advise, note=note)
     page.on([work.select, trying.select], stop, acts=True)
     # Advice is used and taken back.

@@ -287,6 +287,7 @@ def build(page: Page) -> None:
             rows = page.html(elem_id="q-list")
             purposes = page.html(elem_id="ask-counts")
             bulk = gr.Button("Approve all with evidence", elem_id="ask-all", visible=False, **SMALL)
+            unfit = page.note()
         with gr.Column(elem_classes="card"):
             evidence = page.html(elem_id="q-evidence")
             question = gr.Textbox(label="Question", lines=2, elem_id="q-question", interactive=True)
@@ -307,6 +308,7 @@ def build(page: Page) -> None:
         limit = gr.Number(20, label="At most, for each document", info="0 means no limit.", minimum=0, precision=0,
                           elem_id="ask-limit", interactive=True)  # fmt: skip
         new = gr.Button("Write questions", elem_id="ask-write", interactive=True)
+        unwritten = page.note()
     with gr.Accordion("Import questions from a file", elem_id="ask-import", **FOLDED) as takes:
         page.html(tag("p", "CSV, JSONL or Excel (.xlsx) with a header row; all of it counts as approved.", cls="sub"))
         file = gr.File(label="File with questions", elem_id="ask-file", height=120, interactive=True)
@@ -336,9 +338,9 @@ def build(page: Page) -> None:
     # Whatever was opened is scrolled into sight within the list.
     for done in moved:
         done.then(None, js=page.script("questions.js"), api_visibility="private")
-    page.on(bulk.click, approve_all, outputs=[page.message])
+    page.on(bulk.click, approve_all, outputs=[page.message], note=unfit)
     # Questions are written in the background, until done or stopped.
-    page.on(new.click, write, [limit])
+    page.on(new.click, write, [limit], note=unwritten)
     page.on(work.select, manage, [limit], acts=True)
     # A file shows its columns first, then its rows come in.
     page.on(file.upload, preview, [file], [mapping, imports, *columns], note=trouble)

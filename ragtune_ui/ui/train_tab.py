@@ -340,6 +340,7 @@ def build(page: Page) -> None:
         )
         halt = gr.Button("Stop and keep what it learned", variant="stop", elem_id="train-stop", visible=False)
     reason = page.html(elem_id="train-reason")
+    refused = page.note()
     plan = FORM.start("train")
     with gr.Accordion("Settings for the curious", open=False, elem_id="train-settings", elem_classes="card"):
         preset = gr.Radio(names, label="Start from the settings of", elem_id="train-preset", interactive=True)
@@ -369,7 +370,7 @@ def build(page: Page) -> None:
     # The settings of another preset were chosen.
     page.on(preset.input, use_preset, [preset], plan.outputs, changed=False)
     # Start; the dataset is composed first where needed.
-    page.on(begin.click, start, form=plan)
+    page.on(begin.click, start, form=plan, note=refused)
     # Stop, after asking.
     page.opens(halt, "stop")
     page.on(stopping.submit, stop, acts=True)

@@ -22,6 +22,7 @@ from ragtune_ui.domain.runs import Job
 from ragtune_ui.ui import cards, shell
 from ragtune_ui.ui.form import Form, kept
 from ragtune_ui.ui.page import Page, fingerprint
+from tests.ui.pages import wired
 from tests.ui.window import HOSTILE, FakeStudio
 
 SKIP = gr.skip()
@@ -496,6 +497,15 @@ def test_every_handler_can_take_its_inputs(window: gr.Blocks) -> None:
         wants = inspect.signature(fn.fn)
         events = [p for p in wants.parameters.values() if "EventData" in str(p.annotation)]
         wants.bind(*values, *([object()] * len(events)), **dict.fromkeys(named))
+
+
+@pytest.mark.parametrize("button", ["find-test", "find-advise", "ask-all", "ask-write", "mix-freeze", "train-start",
+                                    "train-folder-go"])  # fmt: skip
+def test_a_button_far_down_says_its_errors_beside_it(window: gr.Blocks, button: str) -> None:
+    (fn,) = wired(window, button)
+    told = [c for c, said in zip(fn.outputs, fn.fn("", None), strict=True) if "No project is open" in str(said)]
+    (pressed,) = (block for block in window.blocks.values() if block.elem_id == button)
+    assert [0 < place._id - pressed._id < 9 for place in told] == [True]  # components are numbered down the page
 
 
 def test_every_field_has_a_label_and_ids_are_unique(window: gr.Blocks) -> None:

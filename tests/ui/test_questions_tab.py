@@ -231,9 +231,10 @@ def test_the_page_before_and_after_questions(house: House) -> None:
 
 
 def test_without_a_project_the_page_leads_to_start_and_takes_no_questions(house: House) -> None:
-    _, _, work, *_, writes, takes, _, _, message = Bench(tab, "ask", house).look("", *ALL, 0, "", "", "")
+    shown = Bench(tab, "ask", house).look("", *ALL, 0, "", "", "")
+    work, (writes, takes) = shown[2], shown[11:13]
     assert "No project is open" in work and 'data-go="home"' in work and "Add documents" not in work
-    assert (writes["visible"], takes["visible"], message) == (False, False, gr.skip())
+    assert (writes["visible"], takes["visible"], shown[-1]) == (False, False, gr.skip())
 
 
 def test_the_evidence_is_read_again_only_when_it_may_have_changed(written: House) -> None:
