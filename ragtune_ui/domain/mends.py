@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -45,9 +45,12 @@ class Patch:
     text: str
 
 
-def of_document(mends: Iterable[Mend], document: Document) -> list[Mend]:
-    """The mends of a document or of an earlier version of its file, oldest first."""
-    return [m for m in mends if m.document == document.id or m.name == document.name]
+def of_document(mends: Iterable[Mend], document: Document, here: Collection[str] = ()) -> list[Mend]:
+    """The mends of a document or of an earlier version of its file, oldest first.
+
+    ``here`` are the ids of all documents: a mend of one of them is no other's, whatever its name.
+    """
+    return [m for m in mends if m.document == document.id or (m.name == document.name and m.document not in here)]
 
 
 def located(mend: Mend, text: str) -> tuple[int, int] | None:

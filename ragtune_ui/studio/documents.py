@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ragtune_ui.domain.ports import Progress
     from ragtune_ui.studio.studio import Studio
 
+ALIKE = 0.3  # share of words in common from which a file may be the next version of one of several of its name
 STATUS_WORDS = {
     "ready": "ready",
     "scanned": "scanned pictures",
@@ -268,8 +269,10 @@ class _Batch:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._known = {d.digest: d for d in project.documents()}
-        # Files of one batch may share a name, because browsers send no folders: only what was here before counts.
-        self._named = {d.name: d for d in project.documents()}
+        # Files of one batch may share a name, because browsers send no folders: only what was here before counts,
+        # and a document has one next version in a batch.
+        self._before = project.documents()
+        self._followed: set[str] = set()
         self._ids = {d.id for d in project.documents()}
         self._added: list[str] = []
         self._already: list[str] = []
@@ -279,14 +282,17 @@ class _Batch:
 
     def take(self, name: str, path: Path, document: Document, parsed: Parsed | None) -> None:
         """Put one file where it belongs."""
-        known, before = self._known.get(document.digest), self._named.get(name)
+        known = self._known.get(document.digest)
         if known is not None and known.ready:
+            self._followed.add(known.id)
             self._already.append(name)
             return
+        before = self._earlier(name, parsed)
         if document.id in self._ids and known is None:  # an earlier version of this file had the same beginnings
             document = replace(document, id=uuid.uuid4().hex[:12])
         if parsed is not None and before is not None and before.ready:
             self._project.keep_waiting(replace(document, replaces=before.id), parsed, path)
+            self._followed.add(before.id)
             self._newer.append(name)
             return
         if parsed is not None and before is not None:
@@ -299,9 +305,30 @@ class _Batch:
         else:
             self._problems.append((name, document.problem))
 
+    def _earlier(self, name: str, parsed: Parsed | None) -> Document | None:
+        """The document that a file is the next version of, or the row of a copy that could not be read.
+
+        Where several have its name, its words must be much like those of the one that it follows.
+        """
+        named = [d for d in self._before if d.name == name and d.id not in self._followed]
+        ready = [d for d in named if d.ready]
+        if parsed is None or not ready:
+            return named[0] if named else None
+        if sum(d.name == name and d.ready for d in self._before) == 1:
+            return ready[0]
+        words = set(parsed.text.split())
+        alike = [_shared(words, set(self._project.text(d.id).split())) for d in ready]
+        best = max(range(len(ready)), key=alike.__getitem__)
+        return ready[best] if alike[best] >= ALIKE else None
+
     def result(self) -> Added:
         return Added(tuple(self._added), tuple(self._already), tuple(self._problems), tuple(self._newer),
                      tuple(self.left_out))  # fmt: skip
+
+
+def _shared(a: set[str], b: set[str]) -> float:
+    """The share of their words that two texts have in common (Jaccard), 0 to 1."""
+    return len(a & b) / max(1, len(a | b))
 
 
 def _digest(path: Path) -> str:

@@ -40,19 +40,23 @@ class Mending:
 
     def of(self, project: Project, document: Document) -> list[Mend]:
         """The mends of a document and of earlier versions of its file."""
-        return of_document(self.all(project), document)
+        found = of_document(self.all(project), document)
+        if all(m.document == document.id for m in found):
+            return found  # the usual case needs no look at the other documents
+        return of_document(found, document, {d.id for d in project.documents()})
 
     def rows(self, project: Project) -> list[Mended]:
         """All changes, the latest first, each with its place and whether it still fits."""
         documents = project.documents()
+        here = {d.id for d in documents}
         lost: set[str] = set()
         for document in documents:
-            mine = of_document(self.all(project), document)
+            mine = of_document(self.all(project), document, here)
             if mine and document.ready:
                 lost |= set(patches(mine, project.text(document.id))[1])
         rows = []
         for mend in self.all(project):
-            home = next((d for d in documents if mend in of_document([mend], d)), None)
+            home = next((d for d in documents if of_document([mend], d, here)), None)
             place = place_of(home, mend.start) if home else f"{mend.name} (removed)"
             rows.append(Mended(mend, place, home is None or mend.id in lost))
         return rows[::-1]

@@ -146,6 +146,9 @@ def test_a_mend_belongs_to_its_file_and_the_next_version_of_it() -> None:
     assert of_document([mend], document("d1")) == [mend]
     assert of_document([mend], replace(document("d9"), name="a.md")) == [mend]
     assert of_document([mend], replace(document("d9"), name="b.md")) == []
+    # A namesake beside the mended document has words of its own.
+    assert of_document([mend], replace(document("d9"), name="a.md"), {"d1", "d9"}) == []
+    assert of_document([mend], document("d1"), {"d1", "d9"}) == [mend]
 
 
 def test_patched_leaves_what_lies_outside() -> None:

@@ -129,6 +129,32 @@ def test_a_new_version_can_stand_beside_the_old_or_be_left_out(old: House) -> No
             act(old.project, "gone")
 
 
+def test_files_of_one_name_are_versions_of_the_one_they_are_like(house: House) -> None:
+    """Browsers send the files of a folder without its sub-folders: three files may be called README.md."""
+    things = [["red crane", "blue crane"], ["red winch", "blue winch"], ["red ferry", "blue ferry"]]
+    texts = [facts(t, 20 * n) + f"\n\nKept by the {t[0].split()[1]} master." for n, t in enumerate(things)]
+    folders = []
+    for round_ in range(2):
+        folder = house.folder / f"round-{round_}"
+        folder.mkdir()
+        for n, text in enumerate(texts):
+            (folder / f"{n}.md").write_text(text + ("\n\nSecond edition." if round_ else ""))
+        folders.append(sorted(folder.iterdir()))
+    add = lambda paths: house.wait(house.studio.documents.add(house.project, [("README.md", p) for p in paths]))
+    add(folders[0])
+    assert len(house.project.documents()) == 3
+    add(folders[1][::-1])
+    waiting = house.project.waiting()
+    assert len(waiting) == 3 and len({d.replaces for d in waiting}) == 3
+    for new in waiting:
+        old, now = house.project.text(new.replaces), house.project.waiting_text(new.id)
+        assert now.startswith(old)
+    house.wait(house.studio.versions.replace(house.project, [d.id for d in waiting]))
+    (house.folder / "other.md").write_text(facts(["gold mast", "teal mast"], 90))
+    add([house.folder / "other.md"])  # like none of them: a document of its own
+    assert house.project.waiting() == [] and len(house.project.documents()) == 4
+
+
 def test_a_newer_version_takes_the_place_of_one_that_waits(old: House) -> None:
     old.add({"a.md": NEW})
     old.add({"a.md": NEW + "\n\nThird edition."})
