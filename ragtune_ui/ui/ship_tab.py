@@ -17,6 +17,8 @@ from ragtune_ui.ui.page import Page, no_project
 
 # FORM ----------------------------------------------------------------------------------------
 
+Fetched = tuple[str, str, str]  # what is packed, where its zip may be fetched, and what the button says
+NOTHING: Fetched = ("", "", "")
 PARTS = (("Adapter (small; needs the original model)", "adapter"), ("Whole model (adapter merged in)", "merged"))
 
 # SHOWS ---------------------------------------------------------------------------------------
@@ -115,12 +117,12 @@ def contract_words(contract: Contract) -> Html:
 # DOES ----------------------------------------------------------------------------------------
 
 
-def pack(studio: Any, project: Any, run: str, parts: Sequence[str]) -> Any:
+def pack(studio: Any, project: Any, run: str, parts: Sequence[str]) -> Fetched:
     studio.shipping.export(project, run, list(parts))
-    return gr.update(value=None, visible=False)  # a zip fetched before would be the old one
+    return NOTHING  # a zip fetched before would be the old one
 
 
-def fetch(studio: Any, project: Any, run: str, served: Callable[[Path], str]) -> Any:
+def fetch(studio: Any, project: Any, run: str, served: Callable[[Path], str]) -> Fetched:
     """The zip, copied by ``served`` to where the browser may get it: projects themselves are never served.
 
     Raises:
@@ -130,13 +132,26 @@ def fetch(studio: Any, project: Any, run: str, served: Callable[[Path], str]) ->
     if shipment is None:
         raise ShippingError("Nothing is packed yet.", "Choose what to take away and pack it.")
     try:
-        value = served(shipment.archive)
+        place = served(shipment.archive)
     except OSError as error:
         remedy = "Copy the folder's path and take the files from there."
         raise ShippingError("There is no room for a copy of the zip.", remedy, str(error)) from error
-    return gr.update(
-        value=value, visible=True, label=f"Save {trained.name(shipment.run)} ({cards.size_words(shipment.size)})"
-    )
+    label = f"Save {trained.name(shipment.run)} ({cards.size_words(shipment.size)})"
+    return packed(studio, project, run), place, label
+
+
+def offered(studio: Any, project: Any, run: str, fetched: Fetched) -> Any:
+    """The button that saves the fetched zip, while the page is about it and its copy was not swept."""
+    mark, place, label = fetched
+    if not mark or mark != packed(studio, project, run) or not Path(place).exists():
+        return gr.update(value=None, visible=False)
+    return gr.update(value=place, visible=True, label=label)
+
+
+def packed(studio: Any, project: Any, run: str) -> str:
+    """Project, training and time of what lies ready for the chosen run; "" where nothing does."""
+    shipment = shipment_of(studio, project, run) if project else None
+    return f"{project.id} {shipment.run} {shipment.made}" if shipment else ""
 
 
 def shipment_of(studio: Any, project: Any, run: str) -> Any:
@@ -244,15 +259,17 @@ def build(page: Page) -> None:
     with gr.Accordion("Taken away before", open=False, visible=False, elem_classes="card") as several:
         past = page.html(elem_id="share-history")
 
+    fetched = gr.State(NOTHING)
+
     # Pack in the background; it loads the result again and compares.
-    page.on(go.click, pack, [run, parts], [zip_file])
+    page.on(go.click, pack, [run, parts], [fetched])
     # The zip is put where the browser may fetch it, only when it is asked for.
     page.on(
         get.click,
         lambda studio, project, chosen: fetch(studio, project, chosen, page.download),
         [run],
-        [zip_file],
-        changed=False,
+        [fetched],
     )
     page.relook(parts.change)
     page.on_look(look, [pill, result, room, go, reason, downloads, prompt, several, past], [run, parts], key=stand)
+    page.on_look(offered, [zip_file], [run, fetched])

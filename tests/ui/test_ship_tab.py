@@ -12,6 +12,8 @@ from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.errors import ShippingError
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.ui import ship_tab
+from tests.studio.conftest import House
+from tests.ui.pages import Bench
 
 DONE = SimpleNamespace(
     folder=Path("/home/<me>/x"),
@@ -64,6 +66,9 @@ def test_a_blocked_button_says_why(args: tuple[bool, list[str], str | None], wor
     assert ship_tab.why_not(True, ["adapter"], None) == ""
 
 
+CRANE = SimpleNamespace(id="crane-1")
+
+
 def studio_with(shipments: list[SimpleNamespace], asked: list[object]) -> SimpleNamespace:
     return SimpleNamespace(
         training=SimpleNamespace(usable=lambda project: [Job(id="run-002-x")]),
@@ -75,17 +80,44 @@ def studio_with(shipments: list[SimpleNamespace], asked: list[object]) -> Simple
 
 def test_packing_asks_the_desk_once() -> None:
     asked: list[object] = []
-    ship_tab.pack(studio_with([], asked), None, "run-002-x", ["adapter"])
+    assert ship_tab.pack(studio_with([], asked), None, "run-002-x", ["adapter"]) == ship_tab.NOTHING
     assert asked == [("run-002-x", ["adapter"])]
 
 
 def test_the_zip_is_copied_only_when_it_is_asked_for() -> None:
     copied: list[Path] = []
     served = lambda file: copied.append(file) or "/served/x.zip"
-    update = ship_tab.fetch(studio_with([DONE], []), None, "", served)
-    assert copied == [DONE.archive] and update["value"] == "/served/x.zip" and "51 MB" in update["label"]
+    _, place, label = ship_tab.fetch(studio_with([DONE], []), CRANE, "", served)
+    assert copied == [DONE.archive] and place == "/served/x.zip" and label == "Save Training 2 (51 MB)"
     with pytest.raises(ShippingError):
         ship_tab.fetch(studio_with([], []), None, "", served)
+
+
+def test_the_zip_is_offered_only_where_the_page_is_about_it(tmp_path: Path) -> None:
+    later = SimpleNamespace(**{**vars(DONE), "made": "2026-01-02T04:00:00"})
+    other = SimpleNamespace(**{**vars(DONE), "run": "run-001-x"})
+    studio, place = studio_with([DONE, other], []), tmp_path / "x.zip"
+    studio.training.usable = lambda project: [Job(id="run-002-x"), Job(id="run-001-x")]
+    place.write_bytes(b"zip")
+    fetched = ship_tab.fetch(studio, CRANE, "", lambda file: str(place))
+    shown = ship_tab.offered(studio, CRANE, "run-002-x", fetched)
+    assert shown["visible"] and shown["value"] == str(place) and "Training 2" in shown["label"]
+    hidden = [
+        ship_tab.offered(studio, SimpleNamespace(id="other-2"), "", fetched),  # has a training of the same name
+        ship_tab.offered(studio, None, "", fetched),
+        ship_tab.offered(studio, CRANE, "run-001-x", fetched),
+        ship_tab.offered(studio_with([later], []), CRANE, "", fetched),
+        ship_tab.offered(studio, CRANE, "", ship_tab.NOTHING),
+    ]
+    place.unlink()
+    hidden.append(ship_tab.offered(studio, CRANE, "", fetched))
+    assert [(update["visible"], update["value"]) for update in hidden] == [(False, None)] * 6
+
+
+def test_an_answer_that_comes_late_shows_no_zip_of_another_project(tmp_path: Path) -> None:
+    bench = Bench(ship_tab, "share", House(tmp_path))
+    writers = {fn.name for fn in bench.app.fns.values() if "share-zip" in [c.elem_id for c in fn.outputs]}
+    assert writers == {"look"}  # no handler writes the button: it is drawn for the project that is open
 
 
 def test_no_room_for_the_copy_is_said_in_words() -> None:
