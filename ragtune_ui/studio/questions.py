@@ -224,13 +224,25 @@ class Questions:
         def work(task: Task) -> str:
             added = self.write_all(project, task, limit)
             if not added:
-                raise QuestionError(
-                    "No sentence in these documents could be turned into a question.",
-                    "Import questions from a file, or add documents with plain sentences.",
-                )
+                return self._nothing_new(project)
             return f"{counted(added, 'question is', 'questions are')} waiting to be checked."
 
         return self._studio.jobs.start(project, "questions", "Writing questions", work)
+
+    def _nothing_new(self, project: Project) -> str:
+        """What to say where writing gave no question: all are there already, or none can be made of these documents."""
+        if any(q.who != "import" for q in project.questions()):
+            return "Nothing new: the questions that these documents give are here already."
+        foreign = sorted({d.language for d in project.documents() if d.ready} - {"", "English"})
+        if foreign:
+            raise QuestionError(
+                f"Questions are written from English sentences; these documents are in {' and '.join(foreign)}.",
+                "Import questions from a file: they may be in any language.",
+            )
+        raise QuestionError(
+            "No sentence in these documents could be turned into a question.",
+            "Import questions from a file, or add documents with plain sentences.",
+        )
 
     def write_all(self, project: Project, task: Task, limit: int = 0) -> int:
         """Write proposed questions from every ready document; returns how many are new.

@@ -255,6 +255,24 @@ def test_without_passages_or_facts_there_is_nothing_to_write(house: House) -> No
     assert job.state == "failed" and "No sentence" in job.problem and "Import" in job.remedy
 
 
+def test_writing_again_says_that_nothing_is_new(house: House) -> None:
+    house.add()
+    house.wait(house.studio.questions.write(house.project))
+    job = house.wait(house.studio.questions.write(house.project))
+    assert (job.state, job.note) == (
+        "finished",
+        "Nothing new: the questions that these documents give are here already.",
+    )
+
+
+def test_documents_in_another_language_are_named_as_the_reason(house: House) -> None:
+    german = "Die Schicht beginnt um sechs Uhr. Jeder Kran wird vor der Arbeit von zwei Personen geprüft. " * 4
+    house.add({"a.md": german})
+    assert house.document("a.md").language == "German"
+    job = house.wait(house.studio.questions.write(house.project))
+    assert job.state == "failed" and "in German" in job.problem and "any language" in job.remedy
+
+
 def test_a_stop_keeps_the_questions_of_finished_documents(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.studio.conftest import Writer
 
