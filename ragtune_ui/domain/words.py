@@ -42,6 +42,21 @@ def size(words: Sequence[str]) -> float:
     return len(words) - signs / 3 - letters * 3 / 4
 
 
+def gram_recall(said: str, text: str, n: int = 4) -> float:
+    """Share of the n-grams of ``said`` that stand in ``text``; 0 where ``said`` is shorter than n words.
+
+    In scripts without blanks a gram is as many signs as n words take.
+    """
+    words = terms(said)
+    n = round(n * len(words) / size(words)) if words else n
+    grams = {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+    if not grams:
+        return 0.0
+    source = terms(text)
+    there = {tuple(source[i : i + n]) for i in range(len(source) - n + 1)}
+    return len(grams & there) / len(grams)
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """``1 question``, ``1,200 questions``; ``many`` is for plurals that take more than an s."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -26,8 +26,7 @@ from ragtune_ui.domain.questions import (
     read_rows,
     tally,
 )
-from ragtune_ui.domain.recipes.raft import gram_recall
-from ragtune_ui.domain.words import counted
+from ragtune_ui.domain.words import counted, gram_recall
 from ragtune_ui.store.projects import Project
 from ragtune_ui.store.tables import read_table
 from ragtune_ui.studio.jobs import Task

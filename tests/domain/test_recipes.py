@@ -161,13 +161,6 @@ def test_holds_answer(answer, evidence, text, holds):
     assert raft.holds_answer(chunk("c", text), question("?", answer, evidence=evidence, document="x")) is holds
 
 
-def test_gram_recall_by_hand():
-    assert raft.gram_recall("a b c d e", "x a b c d y") == 0.5  # abcd yes, bcde no
-    assert raft.gram_recall("a b c", "a b c") == 0.0  # too short to have a 4-gram
-    assert raft.gram_recall("一二三四五六七", "零一二三四五六") == 0.5  # grams of six signs
-    assert raft.gram_recall("一二三四五", "一二三四五") == 0.0
-
-
 def test_dev_examples_come_from_the_dev_questions_alone():
     dataset = made(pools=Pools(asked()[:4], library(), prompts()), dev=asked()[4:])
     assert {e.question for e in dataset.dev} == {q.id for q in asked()[4:]}

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from ragtune_ui.domain.words import LETTERS, SIGNS, apart, counted, is_letter, size, terms
+from ragtune_ui.domain.words import LETTERS, SIGNS, apart, counted, gram_recall, is_letter, size, terms
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,10 @@ def test_a_word_takes_more_than_one_sign():
     sizes = [size(terms(t)) for t in ("wind limit", "起重机", "ลมแรงมาก", "iPhone手机吗", "")]
     assert sizes == [2, 2, 2, 3, 0]
     assert [is_letter(t) for t in ("ล", "起", "a")] == [True, False, False]
+
+
+def test_gram_recall_by_hand():
+    assert gram_recall("a b c d e", "x a b c d y") == 0.5  # abcd yes, bcde no
+    assert gram_recall("a b c", "a b c") == 0.0  # too short to have a 4-gram
+    assert gram_recall("一二三四五六七", "零一二三四五六") == 0.5  # grams of six signs
+    assert gram_recall("一二三四五", "一二三四五") == 0.0

@@ -17,7 +17,7 @@ from ragtune_ui.domain.examples import Example, Message
 from ragtune_ui.domain.mixes import DatasetMix, Tools
 from ragtune_ui.domain.passages import Chunk, overlaps
 from ragtune_ui.domain.questions import Question
-from ragtune_ui.domain.words import size, terms
+from ragtune_ui.domain.words import gram_recall, size, terms
 
 HARD_RANKS = 12  # distractors are drawn from this many best-ranked passages that are not oracles
 RANDOM_SHARE = 0.25  # of the distractors: drawn from anywhere, so that easy ones are seen too
@@ -151,18 +151,3 @@ def holds_answer(chunk: Chunk, question: Question) -> bool:
     return gram_recall(question.evidence or question.answer, chunk.text) > 0.5 or (
         size(answer) >= 4 and gram_recall(question.answer, chunk.text) > 0.1
     )
-
-
-def gram_recall(said: str, text: str, n: int = 4) -> float:
-    """Share of the n-grams of ``said`` that stand in ``text``; 0 where ``said`` is shorter than n words.
-
-    In scripts without blanks a gram is as many signs as n words take.
-    """
-    words = terms(said)
-    n = round(n * len(words) / size(words)) if words else n
-    grams = {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
-    if not grams:
-        return 0.0
-    source = terms(text)
-    there = {tuple(source[i : i + n]) for i in range(len(source) - n + 1)}
-    return len(grams & there) / len(grams)
