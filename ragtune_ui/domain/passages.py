@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ragtune_ui.domain.documents import Document, unit_of
+from ragtune_ui.domain.words import goes_on, terms
 
 Splitter = Literal["headings", "fixed", "sentences"]
 
@@ -156,20 +157,35 @@ def readable(text: str) -> str:
     return re.sub(r"\n{2,}", "\n", re.sub(r"(?m)^#{1,6}[ \t]+", "", text))
 
 
-def find_span(text: str, wanted: str) -> tuple[int, int] | None:
-    """Where ``wanted`` stands in ``text``, whatever the white space, list marks or case; None if nowhere."""
+def shared(question: str, text: str) -> int:
+    """How many of the question's content words stand in ``text``."""
+    return len({root(w) for w in terms(question)} & {root(w) for w in terms(text)} - {""})
+
+
+def find_spans(text: str, wanted: str, whole: bool = False) -> Iterator[tuple[int, int]]:
+    """Everywhere that ``wanted`` stands in ``text``, whatever the white space, list marks or case, those of its own
+    case first. ``whole``: not within longer words or numbers; a quote of a passage may be cut there, an answer not."""
     words = re.findall(r"\S+", wanted)
     if not words:
-        return None
-    gap = r"(?:[\s>|*_#-]+)"
-    pattern = gap.join(re.escape(w) for w in words)
-    found = re.search(pattern, text) or re.search(pattern, text, re.IGNORECASE)
-    return found.span() if found else None
+        return
+    pattern = r"(?:[\s>|*_#-]+)".join(re.escape(w) for w in words)
+    seen: set[tuple[int, int]] = set()
+    for flag in (re.NOFLAG, re.IGNORECASE):
+        for span in (m.span() for m in re.finditer(pattern, text, flag)):
+            if span not in seen and not (whole and any(goes_on(text, edge) for edge in span)):
+                seen.add(span)
+                yield span
+
+
+def find_span(text: str, wanted: str) -> tuple[int, int] | None:
+    """The first of ``find_spans``; None if there is none."""
+    return next(find_spans(text, wanted), None)
 
 
 def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
     """The sentence, list item or line that holds a span."""
-    before = [m.end() for m in re.finditer(r"[ \t]*\n\s*(?:[-*|]\s*)?|(?<=[.!?])\s+", text[:start])]
+    line = max(0, text.rfind("\n", 0, start))  # what stands before it does not matter, and is long in a long document
+    before = [line + m.end() for m in re.finditer(r"[ \t]*\n\s*(?:[-*|]\s*)?|(?<=[.!?])\s+", text[line:start])]
     left = before[-1] if before else 0
     after = re.search(r"(?<=[.!?])\s|\n", text[max(start, end - 1) :])
     right = max(start, end - 1) + after.start() if after else len(text)

@@ -18,6 +18,8 @@ LETTERS = (  # signs of which each is a sound alone, as ours are
 )
 _SIGN, _LETTER = (re.compile(f"[{signs}]") for signs in (SIGNS, LETTERS))
 _TERM = re.compile(f"[{SIGNS}{LETTERS}]|[^\\W{SIGNS}{LETTERS}]+")
+_INNER = f"[^\\W_{SIGNS}{LETTERS}]"  # of words between blanks; an underscore is a mark of Markdown
+_WITHIN = re.compile(rf"(?<={_INNER})(?={_INNER})|(?<=\d[.,:])(?=\d)|(?<=\d)(?=[.,:]\d)")
 _APART = re.compile(f"([{SIGNS}{LETTERS}])[\u200b·‧]?")  # a blank of no width, and the dot within foreign names
 
 
@@ -29,6 +31,12 @@ def terms(text: str) -> list[str]:
 def apart(text: str) -> str:
     """The text with blanks around each sign of a script that has none."""
     return _APART.sub(r" \1 ", text)
+
+
+def goes_on(text: str, at: int) -> bool:
+    """True where a word or a number goes on at this place, as 2015 and 6.5 do before the 5. Scripts without blanks
+    do not tell."""
+    return bool(_WITHIN.match(text, at))
 
 
 def is_letter(term: str) -> bool:

@@ -6,11 +6,13 @@ from ragtune_ui.domain.passages import (
     Updated,
     covering,
     find_span,
+    find_spans,
     marks,
     overlaps,
     place_of,
     root,
     sentence_around,
+    shared,
     stem,
 )
 from tests.domain.makers import chunk, document
@@ -77,6 +79,39 @@ def test_find_span(text, wanted, span):
 
 
 @pytest.mark.parametrize(
+    ("text", "wanted", "places"),
+    [
+        ("Edition 2015. 15, 5a and 5 sign.", "5", [25]),
+        ("6.5 or 5.25 or 5,000 or 5:30, then 5.", "5", [35]),
+        ("5, _5_ **5** (5) 5% -5", "5", [0, 4, 9, 14, 17, 21]),
+        ("A notice: nothing is known. No.", "No", [28]),
+        ("no, No", "No", [4, 0]),  # its own case first
+        ("prewritten ten  minutes, ten minutesless", "ten minutes", [11]),
+        ("Größe Übergröße", "größe", [0]),
+        ("the end.a", ".a", [7]),  # begins with a mark: no telling
+        ("(12 %)x", "(12 %)", [0]),
+        ("重15吨，5名检查员，第5条", "5", [5, 12]),  # signs part nothing, digits do
+        ("三名检查员必须签字", "检查员", [2]),
+        ("ห้ามสูบบุหรี่", "สูบ", [4]),
+        ("nothing", " ", []),
+    ],
+)
+def test_an_answer_is_not_found_within_longer_words(text, wanted, places):
+    assert [start for start, _ in find_spans(text, wanted, whole=True)] == places
+
+
+def test_a_quote_may_be_cut_within_a_word():
+    assert [*find_spans("prewritten", "written")] == [(3, 10)] and find_span("prewritten", "written") == (3, 10)
+    assert [*find_spans("prewritten", "written", whole=True)] == []
+
+
+def test_shared_counts_content_words_once_in_any_script():
+    assert shared("How many inspectors must sign?", "Inspectors sign; an inspector signs what many must.") == 2
+    assert shared("要几名检查员签字？", "五名检查员必须签字。") == 6
+    assert shared("Why?", "What?") == 0
+
+
+@pytest.mark.parametrize(
     ("text", "inside", "sentence"),
     [
         ("One is here. Two is there! Three?", "Two", "Two is there!"),
@@ -86,6 +121,9 @@ def test_find_span(text, wanted, span):
         ("| a | b |\n| 1 | 2 |", "1", "1 | 2 |"),
         ("only words", "words", "only words"),
         ("Ends with it.", "it.", "Ends with it."),
+        ("Head\n\n\n  * First. Second", "First", "First."),
+        ("One.\nTwo", "One", "One."),
+        ("\nTwo", "Two", "Two"),
     ],
 )
 def test_sentence_around(text, inside, sentence):
