@@ -6,10 +6,14 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import PurePosixPath
 from typing import Literal
 
+from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.errors import QuestionError
-from ragtune_ui.domain.passages import Chunk, covering
+from ragtune_ui.domain.passages import Chunk, covering, find_span, find_spans, sentence_around, shared
+from ragtune_ui.domain.words import gram_recall
 
 Split = Literal["train", "dev", "test"]
 QuestionStatus = Literal["proposed", "approved", "edited", "rejected"]
@@ -145,6 +149,79 @@ def read_rows(
                     _SPLITS[split] if split else None, said not in _NO, cell.get("evidence", ""))
             )  # fmt: skip
     return rows, problems
+
+
+def document_named(documents: Sequence[Document], source: str) -> Document | None:
+    """The document that a row names as its source, wherever its file lies and of whatever kind it is there."""
+    whole = source.replace("\\", "/").strip().lower()
+    wanted = PurePosixPath(whole).name
+    if not wanted:
+        return None
+    exact = {d.name.lower(): d for d in documents}  # names may hold sub-folders
+    names = {PurePosixPath(d.name).name.lower(): d for d in documents}
+    stems = {PurePosixPath(d.name).stem.lower(): d for d in documents}
+    return exact.get(whole) or names.get(wanted) or stems.get(PurePosixPath(wanted).stem)
+
+
+PLACES = 200  # of an answer in one text that are weighed: "a" stands everywhere
+
+
+def imported(row: Row, near: Sequence[Chunk], texts: Mapping[str, str], source: str = "") -> Question:
+    """The approved question of a row, with its evidence where there is any.
+
+    ``near`` are the passages that a search finds for it, best first; ``source`` is the id of the document that
+    the row names, from which they come then; ``texts`` are those of all documents, by id.
+    """
+    proof = _proof(row, near, texts, source) if row.answerable else None
+    document, start, end = proof or ("", 0, 0)
+    return Question(
+        id=question_id(row.question, row.source),
+        question=row.question,
+        answer=row.answer if row.answerable else "",
+        evidence=texts[document][start:end] if proof else "",
+        document=document,
+        start=start,
+        end=end,
+        status="approved",
+        answerable=row.answerable,
+        who="import",
+    )
+
+
+def _proof(row: Row, near: Sequence[Chunk], texts: Mapping[str, str], source: str) -> tuple[str, int, int] | None:
+    """Document and span that prove a row: its own quote if it names its source; else the first passage that holds
+    quote or answer; else the answer anywhere in its source; else the passage that shares most of the answer's
+    4-grams (at least half)."""
+    quoted = find_span(texts[source], row.evidence) if source else None
+    if quoted:
+        return source, *quoted
+    for chunk in near:
+        text = texts[chunk.document]
+        held = _held(text[chunk.start : chunk.end], row)
+        if held and (not chunk.mended or _held(chunk.text, row)):  # what a person mended away proves nothing
+            return chunk.document, *sentence_around(text, chunk.start + held[0], chunk.start + held[1])
+    answered = _answered(texts[source], row) if source else None
+    if answered:
+        return source, *sentence_around(texts[source], *answered)
+    best = max(near, key=lambda c: gram_recall(row.answer, c.text), default=None)
+    if best is not None and gram_recall(row.answer, best.text) >= 0.5:
+        return best.document, best.start, best.end
+    return None
+
+
+def _held(text: str, row: Row) -> tuple[int, int] | None:
+    return find_span(text, row.evidence) or _answered(text, row)
+
+
+def _answered(text: str, row: Row) -> tuple[int, int] | None:
+    """Where the answer stands: a short one stands in many places, and that whose sentence shares most words
+    with the question is meant."""
+
+    def told(place: tuple[int, int]) -> int:
+        left, right = sentence_around(text, *place)
+        return shared(row.question, text[left:right])
+
+    return max(islice(find_spans(text, row.answer, whole=True), PLACES), key=told, default=None)
 
 
 def question_id(question: str, document: str = "") -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ragtune_ui.domain.documents import Document
-from ragtune_ui.domain.errors import QuestionError
-from ragtune_ui.domain.passages import Chunk, find_span, sentence_around
+from ragtune_ui.domain.errors import QuestionError, RagtuneError
+from ragtune_ui.domain.passages import Chunk, find_span
 from ragtune_ui.domain.ports import Progress
 from ragtune_ui.domain.questions import (
     Decision,
@@ -21,12 +21,14 @@ from ragtune_ui.domain.questions import (
     RowProblem,
     Split,
     decided,
+    document_named,
     guess_columns,
+    imported,
     question_id,
     read_rows,
     tally,
 )
-from ragtune_ui.domain.words import counted, gram_recall
+from ragtune_ui.domain.words import counted
 from ragtune_ui.store.projects import Project
 from ragtune_ui.store.tables import read_table
 from ragtune_ui.studio.jobs import Task
@@ -352,15 +354,11 @@ class Questions:
         rows, problems = read_rows(records, columns or guess_columns(headers))
         if not any(row.split for row in rows):
             self._studio.documents.ensure_held_back(project)
-        documents = [d for d in project.documents() if d.ready]
-        texts = {d.id: project.text(d.id) for d in documents}
-        unplaced = [r for r in rows if r.answerable and not _document_named(documents, r.source)]
-        near: dict[int, list[Chunk]] = {}
-        if unplaced and project.chunks():
-            found = self._studio.retrieval.search(project, [f"{r.question} {r.answer}" for r in unplaced], number=10)
-            for row, passages in zip(unplaced, found, strict=True):
-                near[row.row] = [p.chunk for p in passages if p.chunk.document in texts]
-        placed = [self._placed(row, documents, texts, near.get(row.row, [])) for row in rows]
+        documents = {d.id: d for d in project.documents() if d.ready}
+        texts = {id: project.text(id) for id in documents}
+        sources = {r: document_named(list(documents.values()), r.source) for r in rows if r.answerable}
+        near = self._near(project, sources)
+        placed = [_placed(row, sources.get(row), documents, texts, near.get(row, [])) for row in rows]
         with project.changing():
             shelf = {q.id: q for q in project.questions()}
             before = len(shelf)
@@ -370,31 +368,22 @@ class Questions:
         fresh = list(shelf.values())[before:]
         return Imported(len(fresh), len(placed) - len(fresh), sum(not q.supported for q in fresh), tuple(problems))
 
-    def _placed(
-        self, row: Row, documents: Sequence[Document], texts: Mapping[str, str], near: Sequence[Chunk]
-    ) -> Question:
-        document, span = None, None
-        if row.answerable:
-            document = _document_named(documents, row.source)
-            if document is not None:
-                span = _evidence_span(texts[document.id], row)
-            else:
-                document, span = _nearest(row, near, documents, texts)
-        base = Question(
-            id=question_id(row.question, row.source),
-            question=row.question,
-            answer=row.answer if row.answerable else "",
-            status="approved",
-            answerable=row.answerable,
-            who="import",
-        )
-        if document is not None and span is not None:
-            start, end = span
-            text = texts[document.id]
-            base = replace(base, document=document.id, start=start, end=end, evidence=text[start:end])
-        if row.split:
-            return replace(base, split=row.split)
-        return _assigned(base, document, any(d.held_back for d in documents))
+    def _near(self, project: Project, sources: Mapping[Row, Document | None]) -> dict[Row, list[Chunk]]:
+        """What a search finds for each row, in its source alone where it names one."""
+        asked: dict[str, list[Row]] = {}
+        for row, source in sources.items() if project.chunks() else ():
+            asked.setdefault(source.id if source else "", []).append(row)
+        near: dict[Row, list[Chunk]] = {}
+        for id, rows in asked.items():
+            wanted = [f"{r.question} {r.answer}" for r in rows]
+            try:
+                found = self._studio.retrieval.search(project, wanted, number=10, documents=[id] if id else None)
+            except RagtuneError:
+                if not id:
+                    raise
+                continue  # the text of its source may prove a row without a search
+            near.update({row: [p.chunk for p in passages] for row, passages in zip(rows, found, strict=True)})
+        return near
 
 
 def _within(task: Task, done: int, total: int, note: str) -> Progress:
@@ -428,38 +417,16 @@ def _assigned(question: Question, document: Document | None, apart: bool) -> Que
     return replace(question, split=split)
 
 
-def _document_named(documents: Sequence[Document], source: str) -> Document | None:
-    whole = source.replace("\\", "/").strip().lower()
-    wanted = Path(whole).name
-    if not wanted:
-        return None
-    exact = {d.name.lower(): d for d in documents}  # names may hold sub-folders
-    names = {Path(d.name).name.lower(): d for d in documents}
-    stems = {Path(d.name).stem.lower(): d for d in documents}
-    return exact.get(whole) or names.get(wanted) or stems.get(Path(wanted).stem)
-
-
-def _evidence_span(text: str, row: Row) -> tuple[int, int] | None:
-    if row.evidence:
-        span = find_span(text, row.evidence)
-        if span:
-            return span
-    span = find_span(text, row.answer)
-    return sentence_around(text, *span) if span else None
-
-
-def _nearest(
-    row: Row, near: Sequence[Chunk], documents: Sequence[Document], texts: Mapping[str, str]
-) -> tuple[Document | None, tuple[int, int] | None]:
-    """Where a row without a source is proven: the first found passage with the answer in it, else the
-    one that shares most of its 4-grams (at least half)."""
-    by_id = {d.id: d for d in documents}
-    for chunk in near:
-        span = find_span(chunk.text, row.evidence or row.answer) or find_span(chunk.text, row.answer)
-        if span:
-            left, right = sentence_around(texts[chunk.document], chunk.start + span[0], chunk.start + span[1])
-            return by_id[chunk.document], (left, right)
-    best = max(near, key=lambda c: gram_recall(row.answer, c.text), default=None)
-    if best is not None and gram_recall(row.answer, best.text) >= 0.5:
-        return by_id[best.document], (best.start, best.end)
-    return None, None
+def _placed(
+    row: Row,
+    source: Document | None,
+    documents: Mapping[str, Document],
+    texts: Mapping[str, str],
+    near: Sequence[Chunk],
+) -> Question:
+    near = [c for c in near if c.document in texts]  # an index may be ahead of the shelf
+    question = imported(row, near, texts, source.id if source else "")
+    if row.split:
+        return replace(question, split=row.split)
+    proof = documents.get(question.document, source)
+    return _assigned(question, proof, any(d.held_back for d in documents.values()))

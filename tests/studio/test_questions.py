@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ragtune_ui.domain.endpoints import Endpoint
-from ragtune_ui.domain.errors import QuestionError
+from ragtune_ui.domain.errors import PassageError, QuestionError
 from ragtune_ui.domain.questions import Question
 from ragtune_ui.store.tables import read_table
 from ragtune_ui.studio import questions as questions_desk
@@ -423,6 +423,70 @@ def test_evidence_may_be_said_in_other_words(read: House) -> None:
     said = "the blue crane weighs 11 tonnes when dry"
     bring(read, "q.csv", table([HEADERS[:2], ["How heavy is the blue crane?", said]]))
     assert read.project.questions()[0].evidence == "The blue crane weighs 11 tonnes."
+
+
+HANDBOOK = """Edition 2015
+
+Notice 3: read everything.
+
+No boat leaves after dark.
+
+Each lift needs 5 slings, and ferry crews wear 7 badges.
+
+A form is valid when 5 inspectors have signed it.
+
+Smoking on the quay: no, never.
+
+Tickets for the ferry are sold on board. They are 7 crowns."""
+
+
+@pytest.mark.parametrize("source", ["handbook.md", ""])
+@pytest.mark.parametrize("searched", [True, False], ids=["searched", "unsearched"])
+def test_a_short_answer_is_proven_by_the_sentence_that_is_about_its_question(
+    house: House, monkeypatch: pytest.MonkeyPatch, source: str, searched: bool
+) -> None:
+    """Not by the first "5" of the document, be it within 2015; also where a search finds nothing that answers."""
+    house.add(
+        {"handbook.md": HANDBOOK, "other.md": "How many inspectors must sign? Here 5 inspectors sign it, too: no."}
+    )
+    other, desk = house.document("other.md"), house.studio.retrieval
+    if not searched:
+        monkeypatch.setattr(desk, "search", lambda project, questions, **how: [[] for _ in questions])
+    rows = [["How many inspectors must sign?", "5"], ["Is smoking allowed?", "No"]]
+    rows += [["How much are ferry tickets?", "7"], ["Which edition is it?", "201"]]
+    bring(house, "q.csv", table([HEADERS[:3], *([*row, source] for row in rows)]))
+    five, no, seven, edition = house.project.questions()
+    assert not edition.evidence
+    if source:
+        assert five.evidence == "A form is valid when 5 inspectors have signed it."
+        assert no.evidence == "Smoking on the quay: no, never."
+        assert not searched or seven.evidence == "They are 7 crowns."  # its passage says of what
+    else:
+        assert five.document == (other.id if searched else "")
+
+
+def test_passages_that_are_being_made_do_not_keep_rows_with_a_source_out(
+    read: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search(*_: object, **__: object) -> None:
+        raise PassageError("The passages are being made.", "Search again when that is finished.")
+
+    monkeypatch.setattr(read.studio.retrieval, "search", search)
+    rows = [HEADERS[:3], ["How heavy is the blue crane?", "11 tonnes", "cranes.md"]]
+    bring(read, "q.csv", table(rows))
+    assert read.project.questions()[0].evidence == "The blue crane weighs 11 tonnes."
+    with pytest.raises(PassageError):
+        bring(read, "q.csv", table([*rows, ["Who is the master?", "Ada Strake", ""]]))
+
+
+def test_mended_passages_prove_what_they_say_now(read: House) -> None:
+    """Their words stand elsewhere than in the document, whose characters evidence is made of."""
+    red = next(c for c in read.project.chunks() if "red crane" in c.text)
+    read.studio.mending.edit(read.project, red.id, f"By the {'very ' * 20}last count, {red.text}")
+    read.idle()
+    row = ["How heavy is the red crane?", "10 tonnes", ""]
+    bring(read, "q.csv", table([HEADERS[:3], row, ["What does the red crane weigh?", "10 tonnes", "cranes.md"]]))
+    assert [q.evidence for q in read.project.questions()] == ["The red crane weighs 10 tonnes."] * 2
 
 
 @pytest.mark.parametrize("source", ["new/winches.md", "NEW/Winches.md", "new\\winches.md"])
