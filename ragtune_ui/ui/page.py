@@ -95,6 +95,10 @@ class Page:
         self._written.append(Written(made, "", lasting))
         return made
 
+    def per_project(self, component: Any, blank: Any) -> None:
+        """``component`` is written by handlers, about the open project: when another is opened, it gets ``blank``."""
+        self._written.append(Written(component, blank, lasting=True))
+
     def html(self, value: Any = "", *, elem_id: str | None = None, elem_classes: str | list[str] | None = None) -> Any:
         """HTML whose ``data-do`` buttons reach ``Page.on(it.select, fn, acts=True)``."""
         return gr.HTML(value, elem_id=elem_id, elem_classes=elem_classes, apply_default_css=False,

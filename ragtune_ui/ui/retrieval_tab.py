@@ -210,6 +210,9 @@ def build(page: Page) -> None:
         for done in page.on(column.select, press, [found], [page.message, mending, box, words, sheet], acts=True):
             done.then(None, js=page.script("passages.js"), api_visibility="private")
     page.on(sheet.select, show, outputs=[sheet], acts=True, changed=False)
+    # Neither the page of a document nor the words of a passage stay for another project.
+    page.per_project(sheet, "")
+    page.per_project(box, gr.update(visible=False))
     # A passage is reworded, joined or left out; each change can be taken back.
     for button, work in ((save, keep_words), (joins, join), (out, leave_out)):
         page.on(button.click, work, [mending, words], [said, mending, box], note=said)

@@ -313,6 +313,15 @@ def test_messages_go_when_another_project_is_opened(page: Page, studio: FakeStud
     assert look(page, seen, "tick", project="bad-2")[0] == [SKIP, SKIP, SKIP]
 
 
+def test_what_was_written_for_a_project_goes_with_it(page: Page, studio: FakeStudio) -> None:
+    page.per_project(page.html(), "closed")
+    _, seen = look(page, {}, "open")
+    for why in ("open", "tick", "changed"):
+        assert look(page, seen, why)[0][0] == SKIP
+        assert look(page, seen, why, project="bad-2")[0][0] == "closed"
+        assert look(page, seen, why, project="")[0][0] == "closed"
+
+
 def test_what_start_says_of_a_project_stays_when_none_is_open_any_more(studio: FakeStudio) -> None:
     with gr.Blocks(analytics_enabled=False):
         start = Page(studio, "home", gr.BrowserState(""), gr.HTML({}, js_on_load="'look_home'"))

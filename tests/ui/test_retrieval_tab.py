@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -246,6 +247,17 @@ def test_a_hit_of_another_project_is_not_shown(house: House) -> None:
     other = house.studio.home.create("Other")
     shown = look(house, found, project_id=other.id)
     assert "There are no passages yet" in shown[2] and "red crane" not in str(shown)
+
+
+def test_an_opened_page_and_a_passage_to_mend_go_with_their_project(house: House) -> None:
+    bench = Bench(tab, "find", house)
+    other = house.studio.home.create("Other")
+    looks = next(fn for fn in bench.app.fns.values() if bench.page.seen in fn.outputs)
+    names = [c.elem_id for c in looks.outputs]
+    *_, seen = bench.page.look(SimpleNamespace(_data={}), house.project.id, {}, NOTHING, NOTHING, NOTHING)
+    for project_id in (other.id, ""):
+        shown = bench.page.look(SimpleNamespace(_data={}), project_id, seen, NOTHING, NOTHING, NOTHING)
+        assert shown[names.index("find-sheet")] == "" and shown[names.index("find-mend")]["visible"] is False
 
 
 def test_without_a_project_the_page_leads_to_start(house: House) -> None:
