@@ -358,7 +358,14 @@ class Questions:
         texts = {id: project.text(id) for id in documents}
         sources = {r: document_named(list(documents.values()), r.source) for r in rows if r.answerable}
         near = self._near(project, sources)
-        placed = [_placed(row, sources.get(row), documents, texts, near.get(row, [])) for row in rows]
+        apart = any(d.held_back for d in documents.values())
+        placed = []
+        for row in rows:
+            source = sources.get(row)
+            found = [c for c in near.get(row, []) if c.document in texts]  # an index may be ahead of the shelf
+            question = imported(row, found, texts, source.id if source else "")
+            proof = documents.get(question.document, source)
+            placed.append(replace(question, split=row.split) if row.split else _assigned(question, proof, apart))
         with project.changing():
             shelf = {q.id: q for q in project.questions()}
             before = len(shelf)
@@ -415,18 +422,3 @@ def _assigned(question: Question, document: Document | None, apart: bool) -> Que
         return replace(question, split="test")
     split: Split = "dev" if draw > 1 - DEV_SHARE else "train"
     return replace(question, split=split)
-
-
-def _placed(
-    row: Row,
-    source: Document | None,
-    documents: Mapping[str, Document],
-    texts: Mapping[str, str],
-    near: Sequence[Chunk],
-) -> Question:
-    near = [c for c in near if c.document in texts]  # an index may be ahead of the shelf
-    question = imported(row, near, texts, source.id if source else "")
-    if row.split:
-        return replace(question, split=row.split)
-    proof = documents.get(question.document, source)
-    return _assigned(question, proof, any(d.held_back for d in documents.values()))
