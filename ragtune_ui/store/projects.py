@@ -16,7 +16,7 @@ from ragtune_ui.domain.errors import Busy, ProjectError, RagtuneError
 from ragtune_ui.domain.examples import LANES, Example
 from ragtune_ui.domain.mixes import Dataset, DatasetMix
 from ragtune_ui.domain.passages import Chunk, ChunkSettings, Judgement, SearchSettings
-from ragtune_ui.domain.plans import RunSheet
+from ragtune_ui.domain.plans import RunSheet, TrainingPlan
 from ragtune_ui.domain.questions import Decision, Question
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.domain.verdicts import Verdict
@@ -48,6 +48,7 @@ class Choices:
     search: SearchSettings = field(default_factory=SearchSettings)
     mix: DatasetMix = field(default_factory=DatasetMix)
     preset: str = "Balanced"
+    plan: TrainingPlan | None = None  # as set on the Train page; None: as the preset has it
     model: str = "built-in"
     embedder: str = ""  # the search model that the index was made with; "" is the one of the settings
     folders: tuple[str, ...] = ()  # model folders that were added

@@ -34,6 +34,7 @@ class Outlook:
 
     plan: MixPlan
     tokens: int  # word pieces of one round, an estimate from the lengths of passages and questions
+    reading: int  # of these, word pieces of a subject-reading stage, which has rounds of its own
     advice: tuple[str, ...]
 
 
@@ -50,7 +51,7 @@ class Mixing:
     def use_preset(self, project: Project, name: str) -> Preset:
         """Make a preset's mix the project's."""
         preset = preset_named(self.presets(), name)
-        project.choose(mix=preset.mix, preset=preset.name)
+        project.choose(mix=preset.mix, preset=preset.name, plan=None)
         return preset
 
     def keep(self, project: Project, mix: DatasetMix) -> DatasetMix:
@@ -71,9 +72,9 @@ class Mixing:
         plan = plan_mix(mix, stock)
         mean = sum(c.tokens for c in pools.chunks) / len(pools.chunks) if pools.chunks else 0
         shown = (1 - mix.clean / 100) * mix.distractors + 1
-        tokens = (
-            plan.counts["raft"] * (shown * (mean + 14) + 30) + plan.counts["plain"] * 45 + plan.counts["dap"] * mean
-        )
+        text = plan.counts["dap"] * mean
+        tokens = plan.counts["raft"] * (shown * (mean + 14) + 30) + plan.counts["plain"] * 45 + text
+        reading = text if mix.order == "dap first" else 0
         advice = [s.sentence for s in plan.shortages]
         if plan.counts["raft"] and mix.distractors < wished.distractors:
             most = self._studio.training.keeps_apart(project)
@@ -87,7 +88,7 @@ class Mixing:
             advice.append(dap.advice(sum(c.tokens for c in pools.chunks)))
         if plan.counts["raft"] + plan.counts["plain"] < 100:
             advice.append("Fewer than 100 examples: expect a small effect. Approve more questions.")
-        return Outlook(plan, round(tokens), tuple(advice))
+        return Outlook(plan, round(tokens), round(reading), tuple(advice))
 
     def pools(self, project: Project) -> Pools:
         """What may be learned from: nothing that is held back."""

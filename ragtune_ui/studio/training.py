@@ -43,8 +43,14 @@ class Training:
         self._studio = studio
 
     def plan(self, project: Project) -> TrainingPlan:
-        """The plan of the project's preset."""
-        return preset_named(self._studio.mixing.presets(), project.choices().preset).plan
+        """The plan as it was set, else that of the project's preset."""
+        choices = project.choices()
+        return choices.plan or preset_named(self._studio.mixing.presets(), choices.preset).plan
+
+    def keep_plan(self, project: Project, plan: TrainingPlan) -> None:
+        """Keep the plan as it stands in the form."""
+        if plan != self.plan(project):
+            project.choose(plan=plan)
 
     def models(self) -> list[ModelChoice]:
         """The models to choose from, the built-in one first."""
@@ -107,7 +113,8 @@ class Training:
         passes = ((total - dap, plan.rounds), (dap, plan.reading_rounds))
         steps = sum(steps_of(number, rounds, plan.batch) for number, rounds in passes if number > 0)
         speed, basis = self._speed(project)
-        seconds = outlook.tokens * plan.rounds / speed if speed else None
+        tokens = (outlook.tokens - outlook.reading) * plan.rounds + outlook.reading * plan.reading_rounds
+        seconds = tokens / speed if speed else None
         return Readiness(not reason, reason, total, steps, seconds, basis, model)
 
     def fitting_dataset(self, project: Project) -> Manifest | None:
@@ -129,6 +136,7 @@ class Training:
         self._studio.jobs.ensure_free()
         if not ready.ready:
             raise TrainingError(ready.reason, "Then come back to this page.")
+        self.keep_plan(project, plan)
         dataset = self.fitting_dataset(project)
         if dataset is not None:
             return self.launch(project, dataset, plan)

@@ -146,6 +146,18 @@ class Fields(Mapping[str, Any], Generic[T]):
         """The widgets in the order in which ``Form.write`` answers."""
         return list(self.inputs.values())
 
+    @property
+    def left(self) -> list[Any]:
+        """The triggers that tell that a person has set a field: a choice made, a slider let go, a figure typed."""
+        ways: dict[type, tuple[str, ...]] = {
+            gr.Slider: ("release",),
+            gr.Number: ("blur", "submit"),
+            gr.Textbox: ("blur", "submit"),
+            gr.Radio: ("input",),
+            gr.Checkbox: ("input",),
+        }
+        return [getattr(widget, way) for widget in self._made.values() for way in ways.get(type(widget), ())]
+
     def __getitem__(self, name: str) -> Any:
         return self._made[name]
 

@@ -192,16 +192,23 @@ def history(rows: Sequence[tuple[Job, str, str, str]]) -> Html:
 
 
 def follow(studio: Any, project: Any, shown: str) -> Any:
-    """The form shows the plan of the project's preset, once for each project and preset."""
+    """The form shows the project's plan, once for each project and preset."""
     mark = f"{project.id} {project.choices().preset}" if project else ""
     if mark == shown or project is None:
         return gr.skip()
-    return [*FORM.write(studio.training.plan(project)), project.choices().preset, mark]
+    plan = studio.training.plan(project)
+    return [*FORM.write(plan), next((p.name for p in studio.mixing.presets() if p.plan == plan), None), mark]
 
 
 def use_preset(studio: Any, project: Any, name: str) -> list[Any]:
     plan = next(p.plan for p in studio.mixing.presets() if p.name == name)
+    studio.training.keep_plan(project, plan)
     return FORM.write(plan)
+
+
+def keep(studio: Any, project: Any, plan: TrainingPlan) -> None:
+    if project is not None:
+        studio.training.keep_plan(project, plan)
 
 
 def start(studio: Any, project: Any, plan: TrainingPlan) -> None:
@@ -368,7 +375,9 @@ def build(page: Page) -> None:
     opened = getattr(page.way, f"look_{page.key}")
     page.on(opened, follow, [shown], [*plan.outputs, preset, shown], project=False, changed=False)
     # The settings of another preset were chosen.
-    page.on(preset.input, use_preset, [preset], plan.outputs, changed=False)
+    page.on(preset.input, use_preset, [preset], plan.outputs)
+    # A setting was left: it is kept, and the figures above follow.
+    page.on(plan.left, keep, form=plan, note=refused, project=False)
     # Start; the dataset is composed first where needed.
     page.on(begin.click, start, form=plan, note=refused)
     # Stop, after asking.

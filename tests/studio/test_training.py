@@ -222,6 +222,28 @@ def test_the_plan_is_that_of_the_preset(house: House) -> None:
     assert house.studio.training.latest(house.project) is None
 
 
+def test_a_plan_that_was_set_is_kept_and_told(full: House) -> None:
+    """What the page says of time and steps is what "Start" does, after a reload, too."""
+    desk, project = full.studio.training, full.project
+    before = desk.readiness(project, desk.plan(project))
+    desk.keep_plan(project, replace(desk.plan(project), rounds=20))
+    assert full.studio.open(project.id).choices().plan == desk.plan(project)
+    after = desk.readiness(project, desk.plan(project))
+    assert after.steps == pytest.approx(before.steps * 20 / 4, abs=5)
+    full.studio.mixing.use_preset(project, "Specialist")
+    assert desk.plan(project) == next(p.plan for p in full.studio.mixing.presets() if p.name == "Specialist")
+
+
+def test_a_reading_stage_has_rounds_of_its_own(tuned: House) -> None:
+    """Time is told from the speed of the last training: reading once takes a tenth of reading ten times."""
+    desk, project = tuned.studio.training, tuned.project
+    project.choose(mix=DatasetMix(raft=0, plain=0, dap=100, order="dap first", size=20))
+    times = [
+        desk.readiness(project, replace(PLAN, rounds=r, reading_rounds=n)).seconds for r, n in ((1, 1), (9, 1), (1, 10))
+    ]
+    assert times[0] and times[1] == times[0] and times[2] == pytest.approx(10 * times[0])
+
+
 def test_a_training_needs_its_questions_as_they_are(tuned: House) -> None:
     assert tuned.studio.training.fitting_dataset(tuned.project) is not None
     tuned.project.choose(mix=replace(tuned.project.choices().mix, seed=9))
