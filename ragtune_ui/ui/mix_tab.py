@@ -87,6 +87,8 @@ ROWS = {
     "seed": number("Seed", "The same seed gives the same dataset.", low=0, high=2**31 - 1),
 }
 FORM = Form(DatasetMix, ROWS)
+Sampled = tuple[str, str, Html]  # the project that samples were made for, what they depend on, and their table
+NOTHING: Sampled = ("", "", Html(""))
 SHARES = ("raft", "plain", "dap")
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 MORE = ("size", "variants", "distractors", "clean", "order", "plain_targets", "seed")
@@ -221,19 +223,41 @@ def update(studio: Any, project: Any, act: dict[str, Any]) -> None:
         studio.mixing.update(project, act["id"])
 
 
-def another(studio: Any, project: Any, mix: DatasetMix, turn: int) -> Any:
-    return samples.table(studio.mixing.samples(project, mix, turn + 1)), turn + 1
+def another(studio: Any, project: Any, mix: DatasetMix, turn: int) -> tuple[Sampled, int]:
+    table = samples.table(studio.mixing.samples(project, mix, turn + 1))
+    return (project.id, _rests(project), table), turn + 1
 
 
-def first_samples(studio: Any, project: Any, shown: str) -> Any:
+def first_samples(studio: Any, project: Any, sampled: Sampled) -> Any:
     """Samples by themselves, once for each mix: searching for misleading passages takes a moment."""
-    mark = f"{project.id} {project.choices().mix} {len(project.questions())}" if project else ""
-    if mark == shown or studio.jobs.holder():  # while passages are made, a search would wait for all of them
+    rests = _rests(project) if project else ""
+    if project is None or sampled[:2] == (project.id, rests):
+        return gr.skip()
+    if studio.jobs.holder():  # while passages are made, a search would wait for all of them
         return gr.skip()
     try:
-        return samples.table(studio.mixing.samples(project, project.choices().mix)), mark
+        return project.id, rests, samples.table(studio.mixing.samples(project, project.choices().mix))
     except RagtuneError:
-        return samples.table([]), mark
+        return project.id, rests, samples.table([])
+
+
+def _rests(project: Any) -> str:
+    """What samples depend on."""
+    return f"{project.choices().mix} {len(project.questions())}"
+
+
+def own_samples(studio: Any, project: Any, sampled: Sampled) -> Html:
+    """The samples, where they were made for the open project; else what they wait for."""
+    if project is None:
+        return Html("")
+    holder = studio.jobs.holder()
+    waits = f"They come when “{holder}” is finished." if holder else "Looking for examples …"
+    return sampled[2] if sampled[0] == project.id else tag("p", waits, cls="empty-line")
+
+
+def samples_key(studio: Any, project: Any, sampled: Sampled) -> list[Any]:
+    """Another answer is another key, so that one of another project has the samples of this one made."""
+    return [sampled, studio.jobs.holder()]
 
 
 def stand(studio: Any, project: Any) -> list[Any]:
@@ -308,7 +332,7 @@ def build(page: Page) -> None:
         page.html(
             cards.section("What one example of each kind looks like", "Made from your own questions and passages.")
         )
-        shown_samples = page.html(tag("p", "Looking for examples …", cls="empty-line"), elem_id="mix-samples")
+        shown_samples = page.html(elem_id="mix-samples")
         with gr.Row():
             more = gr.Button("Show another of each", size="sm", elem_id="mix-another", elem_classes="tight")
     with gr.Column(elem_classes="card"):
@@ -320,7 +344,7 @@ def build(page: Page) -> None:
         said = page.note()
         job = page.html(elem_id="mix-job")
     onward = page.next("train", "Next: Train")
-    shown, sampled, turn = gr.State(""), gr.State(""), gr.State(0)
+    shown, sampled, turn = gr.State(""), gr.State(NOTHING), gr.State(0)
 
     shares = [fields[name] for name in SHARES]
     drawn = [*shares, fields["size"], fields["variants"]]
@@ -337,15 +361,17 @@ def build(page: Page) -> None:
     followed[0].then(
         None, inputs=[page.project, *shares], js="(...now) => { window.ragtune.mix?.adopt(...now); }", **QUIET
     )
-    page.on(opened, first_samples, [sampled], [shown_samples, sampled], project=False, changed=False)
+    page.on(opened, first_samples, [sampled], [sampled], project=False, changed=False)
     # A preset was chosen.
     chosen = page.on(preset.input, use_preset, [preset], fields.outputs)
     chosen[0].then(None, inputs=shares, js="(...now) => { ragtune.mix.adopt(null, ...now); }", **QUIET)
     # The sliders were left: their values are kept.
     page.on(donut.select, keep, outputs=[fields["name"]], form=fields, acts=True)
     # Other samples.
-    page.on(more.click, another, [turn], [shown_samples, turn], form=fields, changed=False)
+    page.on(more.click, another, [turn], [sampled, turn], form=fields)
     # Freeze what is set, or freeze the latest again with the questions of today.
     page.on(save.click, freeze, outputs=[fields["name"]], form=fields, note=said)
     page.on(frozen.select, update, acts=True, note=said)
     page.on_look(look, [pill, donut, plan, frozen, job, preset, onward], key=stand)
+    # They may come late, from a search that began in another project: only those of the open one are shown.
+    page.on_look(own_samples, [shown_samples], [sampled], key=samples_key)

@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from ragtune_ui.domain.examples import Example, Message
 from ragtune_ui.domain.mixes import DatasetMix, Stock, plan_mix, split_exactly
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.ui import mix_tab, samples
+from tests.studio.conftest import House
+from tests.ui.pages import Bench
 
 SCRIPT = Path(__file__).resolve().parents[2] / "assets" / "mix.js"
 PRESETS = [
@@ -66,7 +69,7 @@ def test_samples_say_what_is_seen_and_what_is_learned_and_escape_it() -> None:
     assert samples.seen(raft) == "“How <b>fast</b>?” + 2 passages, 1 of them useful"
     assert samples.seen(silent).endswith("2 passages, none useful")
     shown = samples.table([raft, silent, text])
-    assert "<b>" not in shown.replace("<body", "") and "15 m/s [1]" in shown and "RAFT, no answer" in shown
+    assert "<b>" not in shown.replace("<body", "") and "15 m/s [1]" in shown and "“Your documents do not say”" in shown
     assert "nothing to learn from" in samples.table([])
 
 
@@ -132,6 +135,57 @@ def test_the_form_is_written_once_for_each_project() -> None:
     written = mix_tab.follow(None, project, "")
     assert written[-1] == "p" and {"value": 7}.items() <= written[8].items()
     assert isinstance(mix_tab.follow(None, project, "p"), dict)
+
+
+class Free:
+    """A bench that ``holder`` may hold, and a desk that makes samples of what its project is called."""
+
+    def __init__(self, holder: str = "") -> None:
+        self.jobs = SimpleNamespace(holder=lambda: holder or None)
+        self.mixing = SimpleNamespace(samples=self.samples)
+        self.made = 0
+
+    def samples(self, project: SimpleNamespace, mix: DatasetMix, turn: int = 0) -> list[Example]:
+        self.made += 1
+        return [Example("e", "dap", "text", text=f"{project.id} stands {turn}.")]
+
+
+def crane(id: str) -> SimpleNamespace:
+    return SimpleNamespace(id=id, choices=lambda: SimpleNamespace(mix=DatasetMix()), questions=lambda: ["Why?"])
+
+
+def test_samples_are_made_once_for_each_mix_and_project() -> None:
+    free, one, two = Free(), crane("crane-1"), crane("winch-2")
+    sampled = mix_tab.first_samples(free, one, mix_tab.NOTHING)
+    assert "crane-1 stands 0." in mix_tab.own_samples(free, one, sampled)
+    assert mix_tab.first_samples(free, one, sampled) == gr.skip() and free.made == 1
+    more, turn = mix_tab.another(free, one, DatasetMix(), 0)
+    assert "crane-1 stands 1." in mix_tab.own_samples(free, one, more) and turn == 1
+    assert mix_tab.first_samples(free, one, more) == gr.skip()
+    assert mix_tab.first_samples(free, two, sampled)[0] == "winch-2"
+
+
+def test_samples_of_another_project_are_not_shown_while_the_computer_is_busy() -> None:
+    busy, one, two = Free("Training, in Winches"), crane("crane-1"), crane("winch-2")
+    sampled = mix_tab.first_samples(Free(), one, mix_tab.NOTHING)
+    assert mix_tab.first_samples(busy, two, sampled) == gr.skip() and busy.made == 0
+    assert "crane-1" not in mix_tab.own_samples(busy, two, sampled)
+    assert "They come when “Training, in Winches” is finished." in mix_tab.own_samples(busy, two, sampled)
+    assert "crane-1 stands" in mix_tab.own_samples(busy, one, sampled)
+    assert "Looking for examples" in mix_tab.own_samples(Free(), two, sampled)
+    assert mix_tab.samples_key(busy, two, sampled) != mix_tab.samples_key(Free(), two, sampled)
+
+
+def test_no_project_has_no_samples() -> None:
+    sampled = mix_tab.first_samples(Free(), crane("crane-1"), mix_tab.NOTHING)
+    assert mix_tab.first_samples(Free(), None, sampled) == gr.skip()
+    assert mix_tab.own_samples(Free(), None, sampled) == ""
+
+
+def test_samples_that_come_late_are_drawn_for_the_project_that_is_open(tmp_path: Path) -> None:
+    bench = Bench(mix_tab, "mix", House(tmp_path))
+    writers = {fn.name for fn in bench.app.fns.values() if "mix-samples" in [c.elem_id for c in fn.outputs]}
+    assert writers == {"look"}
 
 
 node = pytest.mark.skipif(shutil.which("node") is None, reason="the slider rule is JavaScript and node is not on PATH")
