@@ -87,3 +87,16 @@ def use(question: Question) -> str:
     """What a question is for."""
     return {"train": "The model learns from it.", "dev": "It checks the model while it learns.",
             "test": "Held back: it measures the result."}[question.split]  # fmt: skip
+
+
+def unsaved(open_one: str, others: Sequence[str]) -> Html:
+    """What is changed and not approved yet, by id: the open question ("" where it is not), and others, with the way."""
+    lines = []
+    if open_one:
+        drop = cards.button("Drop the change", do="drop", id=open_one, kind="link")
+        lines.append(tag("p", "Your change is not approved yet. ", drop, cls="sub"))
+    if others:
+        said = counted(len(others), "other change is", "other changes are")
+        show = cards.button("Show it" if len(others) == 1 else "Show the first", do="open", id=others[0], kind="link")
+        lines.append(tag("p", f"{said} not approved yet. ", show, cls="sub"))
+    return tag("div", *lines, role="status") if lines else Html("")

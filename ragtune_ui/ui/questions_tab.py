@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ragtune_ui.domain.errors import QuestionError
+from ragtune_ui.domain.errors import QuestionError, RagtuneError
 from ragtune_ui.domain.questions import COLUMNS
 from ragtune_ui.domain.runs import Job, time_words
 from ragtune_ui.domain.words import counted
@@ -125,56 +126,103 @@ def _sheet_of(studio: Studio, project: Any, show: Filter, search: str, id: str) 
     return found.index(id) // PAGE if id in found else 0
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the browser holds of the page: the open question with its fields as they stand, and the list's filter."""
+
+    cursor: str  # "project question", as the same question may stand in two projects; "" where none is open
+    text: str
+    answer: str
+    drafts: Mapping[str, tuple[str, str]]  # changed question and answer that are not approved yet, by cursor
+    show: Filter
+    search: str
+
+    def decided(self) -> Held:
+        """The same after a decision about the open question: its change is approved, or given up."""
+        return replace(self, drafts={key: draft for key, draft in self.drafts.items() if key != self.cursor})
+
+    def kept(self, studio: Studio) -> Held:
+        """The same with the fields among the drafts where they were changed, before they show another question."""
+        rest = self.decided()
+        changed = {self.cursor: (self.text, self.answer)} if self.changed(studio) else {}
+        return replace(self, drafts={**rest.drafts, **changed})
+
+    def changed(self, studio: Studio) -> bool:
+        """True where the fields say something else than the shelf does of their question."""
+        project, _, id = (self.cursor or "").rpartition(" ")
+        try:
+            found = studio.questions.get(studio.open(project), id)
+        except RagtuneError:  # gone meanwhile, or none was open
+            return False
+        fields = ((self.text or "").strip(), (self.answer or "").strip())
+        return fields != (found.question.strip(), found.answer.strip())
+
+
+def _id(project: Any, cursor: str) -> str:
+    """The question that is open in this project; "" where none is, or one of another project."""
+    whose, _, id = (cursor or "").rpartition(" ")
+    return id if project and whose == project.id else ""
+
+
 # Cursor and fields travel together in one answer, so that no key press can meet the text of one question
 # under the cursor of another.
-Opened = tuple[str, str, str, int, Html]  # cursor, question, answer, page of the list, the list
+Opened = tuple[Any, ...]  # cursor, question, answer, drafts, page of the list, the list
 
 
-def _open(studio: Studio, project: Any, id: str, show: Filter = "all", search: str = "") -> Opened:
-    question, sheet = studio.questions.get(project, id), _sheet_of(studio, project, show, search, id)
-    return id, question.question, question.answer, sheet, _list(studio, project, show, search, sheet, id)
+def _open(studio: Studio, project: Any, id: str, held: Held) -> Opened:
+    question, cursor = studio.questions.get(project, id), f"{project.id} {id}"
+    sheet = _sheet_of(studio, project, held.show, held.search, id)
+    text, answer = held.drafts.get(cursor, (question.question, question.answer))
+    return cursor, text, answer, held.drafts, sheet, _list(studio, project, held.show, held.search, sheet, id)
 
 
-def choose(studio: Studio, project: Any, act: dict[str, str], show: Filter, search: str) -> Any:
-    """Open a question of the list, or turn its page."""
+def choose(studio: Studio, project: Any, act: dict[str, str], *given: Any) -> Opened:
+    """Open a question, turn the page of the list, or drop the change of the open question."""
+    held = Held(*given)
     if act["do"] == "sheet":
-        return *[gr.skip()] * 3, int(act["id"]), gr.skip()
-    return _open(studio, project, act["id"], show, search)
+        return *[gr.skip()] * 4, int(act["id"]), gr.skip()
+    return _open(studio, project, act["id"], held.decided() if act["do"] == "drop" else held.kept(studio))
 
 
-def _go_on(studio: Studio, project: Any, id: str, show: Filter, search: str) -> Opened:
-    return _open(studio, project, studio.questions.next_to_check(project, id) or id, show, search)
+def _go_on(studio: Studio, project: Any, held: Held) -> Opened:
+    id = _id(project, held.cursor)
+    return _open(studio, project, studio.questions.next_to_check(project, id) or id, held.decided())
 
 
-def approve(studio: Studio, project: Any, id: str, text: str, answer: str, show: Filter, search: str) -> Opened:
-    studio.questions.approve(project, id, text, answer)
-    return _go_on(studio, project, id, show, search)
+def approve(studio: Studio, project: Any, *given: Any) -> Opened:
+    held = Held(*given)
+    studio.questions.approve(project, _id(project, held.cursor), held.text, held.answer)
+    return _go_on(studio, project, held)
 
 
-def reject(studio: Studio, project: Any, id: str, show: Filter, search: str) -> Opened:
-    studio.questions.reject(project, id)
-    return _go_on(studio, project, id, show, search)
+def reject(studio: Studio, project: Any, *given: Any) -> Opened:
+    held = Held(*given)
+    studio.questions.reject(project, _id(project, held.cursor))
+    return _go_on(studio, project, held)
 
 
-def silent(studio: Studio, project: Any, id: str, text: str, show: Filter, search: str) -> Opened:
+def silent(studio: Studio, project: Any, *given: Any) -> Opened:
     """Approve it as one that the documents do not answer."""
-    studio.questions.say_silent(project, id, text)
-    return _go_on(studio, project, id, show, search)
+    held = Held(*given)
+    studio.questions.say_silent(project, _id(project, held.cursor), held.text)
+    return _go_on(studio, project, held)
 
 
-def undo(studio: Studio, project: Any, show: Filter, search: str) -> tuple[Any, ...]:
+def undo(studio: Studio, project: Any, *given: Any) -> Opened:
     """Take the latest decision back and open its question."""
+    held = Held(*given).kept(studio)  # before the shelf says again what it did before
     last = studio.questions.undo(project)
-    return *_open(studio, project, last.before[0].id, show, search), cards.note("info", f"Taken back: {last.said}.")
+    return *_open(studio, project, last.before[0].id, held), cards.note("info", f"Taken back: {last.said}.")
 
 
 def step(way: int) -> Any:
     """A handler that opens the next question of the list (1) or the one before (-1)."""
 
-    def move(studio: Studio, project: Any, cursor: str, show: Filter, search: str) -> Any:
-        found = _ids(studio, project, show, search)
-        at = found.index(cursor) + way if cursor in found else 0
-        return _open(studio, project, found[at], show, search) if 0 <= at < len(found) else gr.skip()
+    def move(studio: Studio, project: Any, *given: Any) -> Any:
+        held = Held(*given)
+        found, id = _ids(studio, project, held.show, held.search), _id(project, held.cursor)
+        at = found.index(id) + way if id in found else 0
+        return _open(studio, project, found[at], held.kept(studio)) if 0 <= at < len(found) else gr.skip()
 
     return move
 
@@ -227,38 +275,38 @@ def refresh(studio: Studio, project: Any, show: Filter, search: str, sheet: int,
         Html(writing(job) + ("" if questions else beginning(passages, busy))) if project else no_project(),
         counts(tally),
         gr.update(visible=bool(questions)),
-        _list(studio, project, show, search, sheet, cursor) if questions else Html(""),
+        _list(studio, project, show, search, sheet, _id(project, cursor)) if questions else Html(""),
         gr.update(visible=ready > 0, value=f"Approve all {ready:,} with evidence"),
         gr.update(interactive=bool(project and project.decisions())),
         cards.next_bar("mix", "Next: Mix", missing(tally)),
     )
 
 
-def _list(studio: Studio, project: Any, show: Filter, search: str, sheet: int, cursor: str) -> Html:
+def _list(studio: Studio, project: Any, show: Filter, search: str, sheet: int, id: str) -> Html:
     search = search or ""
     _, total = studio.questions.page(project, show, search)
     sheet = max(0, min(sheet, (total - 1) // PAGE))
     rows, _ = studio.questions.page(project, show, search, sheet)
-    return question_cards.listing(rows, {d.id: d for d in project.documents()}, cursor, sheet, total, show, search)
+    return question_cards.listing(rows, {d.id: d for d in project.documents()}, id, sheet, total, show, search)
 
 
 def first(studio: Studio, project: Any, cursor: str) -> Any:
-    """Where no question is open: the id of the one to open, the first to check, else the first."""
+    """Where no question is open: the cursor of the one to open, the first to check, else the first."""
     questions = project.questions() if project else []
-    if not questions or any(q.id == cursor for q in questions):
+    if not questions or any(q.id == _id(project, cursor) for q in questions):
         return gr.skip()
     return f"{project.id} {studio.questions.next_to_check(project) or questions[0].id}"
 
 
-def begin(studio: Studio, project: Any, wanted: str, show: Filter, search: str) -> Opened:
+def begin(studio: Studio, project: Any, wanted: str, *given: Any) -> Opened:
     """Open the question that ``first`` names."""
-    return _open(studio, project, wanted.rpartition(" ")[2], show, search)
+    return _open(studio, project, _id(project, wanted), Held(*given).kept(studio))
 
 
 def refresh_proof(studio: Studio, project: Any, cursor: str) -> Html:
     """The evidence of the open question."""
     questions = project.questions() if project else []
-    at = next((n for n, q in enumerate(questions) if q.id == cursor), None)
+    at = next((n for n, q in enumerate(questions) if q.id == _id(project, cursor)), None)
     if at is None:
         return Html("")
     found = studio.questions.evidence(project, questions[at])
@@ -267,9 +315,17 @@ def refresh_proof(studio: Studio, project: Any, cursor: str) -> Html:
 
 def proof_key(studio: Studio, project: Any, cursor: str) -> Any:
     questions = project.questions() if project else []
-    open_one = next((repr(q) for q in questions if q.id == cursor), "")
+    open_one = next((repr(q) for q in questions if q.id == _id(project, cursor)), "")
     rest = [len(project.chunks()), [d.id for d in project.documents()]] if open_one else []
     return [open_one, len(questions), *rest]
+
+
+def refresh_unsaved(studio: Studio, project: Any, *given: Any) -> Html:
+    """What is changed and not approved yet: the open question, and others of this project."""
+    held = Held(*given)
+    mended, there = held.changed(studio), {q.id for q in project.questions()} if project else set()
+    others = [id for id in (_id(project, key) for key in held.drafts if key != held.cursor) if id in there]
+    return question_cards.unsaved(_id(project, held.cursor) if mended else "", others)
 
 
 # BUILD ---------------------------------------------------------------------------------------
@@ -292,6 +348,7 @@ def build(page: Page) -> None:
             evidence = page.html(elem_id="q-evidence")
             question = gr.Textbox(label="Question", lines=2, elem_id="q-question", interactive=True)
             answer = gr.Textbox(label="Answer", lines=3, elem_id="q-answer", interactive=True)
+            unsaved = page.html(elem_id="q-unsaved", elem_classes="note-slot")
             with gr.Row():
                 yes = gr.Button("✓ Approve (A)", variant="primary", elem_id="q-approve", min_width=130,
                                 interactive=True, elem_classes=["key-a", "key-main"])  # fmt: skip
@@ -318,23 +375,26 @@ def build(page: Page) -> None:
                 columns = [gr.Dropdown([NOT_HERE], value="", label=words, elem_id=f"ask-{field}", interactive=True)
                            for field, words in COLUMN_WORDS.items()]  # fmt: skip
             imports = gr.Button("Import", elem_id="ask-import-rows", interactive=True)
-    sheet, cursor = gr.State(0), gr.State("")
+    sheet, drafts = gr.State(0), gr.State({})
+    # The cursor stays in the browser beside the fields: a State is the server's, and an answer ahead of them.
+    cursor = gr.HTML("", html_template="<i></i>", elem_classes="dialog-slot", apply_default_css=False, js_on_load=None)
     wanted = gr.HTML("", html_template="<i></i>", elem_classes="dialog-slot", apply_default_css=False,
                      js_on_load=page.script("signal.js"))  # fmt: skip
     way = page.next("mix", "Next: Mix")
-    seen, opened = [show, search], [cursor, question, answer, sheet, rows]
+    here = [cursor, question, answer, drafts, show, search]
+    opened = [cursor, question, answer, drafts, sheet, rows]
 
     # The list opens questions and turns its pages; up and down do the same by key.
-    moved = page.on(rows.select, choose, seen, opened, acts=True)
-    moved += page.on(up.click, step(-1), [cursor, *seen], opened)
-    moved += page.on(down.click, step(1), [cursor, *seen], opened)
+    moved = page.on([rows.select, unsaved.select], choose, here, opened, acts=True)
+    moved += page.on(up.click, step(-1), here, opened)
+    moved += page.on(down.click, step(1), here, opened)
     # Where none is open, the first to check opens; the fields are written when a question opens, and only then.
-    moved += page.on(wanted.select, begin, [wanted, *seen], opened)
+    moved += page.on(wanted.select, begin, [wanted, *here], opened)
     # A decision opens the next question; Undo the one it takes back.
-    moved += page.on(yes.click, approve, [cursor, question, answer, *seen], opened)
-    moved += page.on(no.click, reject, [cursor, *seen], opened)
-    moved += page.on(mute.click, silent, [cursor, question, *seen], opened)
-    moved += page.on(back.click, undo, seen, [*opened, page.message])
+    moved += page.on(yes.click, approve, here, opened)
+    moved += page.on(no.click, reject, here, opened)
+    moved += page.on(mute.click, silent, here, opened)
+    moved += page.on(back.click, undo, here, [*opened, page.message])
     # Whatever was opened is scrolled into sight within the list.
     for done in moved:
         done.then(None, js=page.script("questions.js"), api_visibility="private")
@@ -348,8 +408,9 @@ def build(page: Page) -> None:
     # Another filter shows its first page.
     page.on([show.change, search.change], lambda studio, project: 0, outputs=[sheet])
     # The page shows what the project holds.
-    page.on_look(refresh, [pill, work, purposes, desk, rows, bulk, back, way], [*seen, sheet, cursor])
+    page.on_look(refresh, [pill, work, purposes, desk, rows, bulk, back, way], [show, search, sheet, cursor])
     page.on_look(first, [wanted], [cursor])
     page.on_look(refresh_proof, [evidence], [cursor], key=proof_key)
+    page.on_look(refresh_unsaved, [unsaved], here)
     # Without a project there is no place for questions.
     page.on_look(lambda studio, project: [gr.update(visible=project is not None)] * 2, [writes, takes])

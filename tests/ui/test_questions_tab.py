@@ -22,6 +22,18 @@ from tests.ui.pages import HOSTILE, Bench, clean, wired
 ALL = ("all", "")
 
 
+def held(cursor: str = "", text: str = "", answer: str = "", drafts: object = None, *seen: str) -> tuple[object, ...]:
+    """What the browser sends: cursor, fields, changes not approved yet, filter, search."""
+    return cursor, text, answer, drafts or {}, *(seen or ALL)
+
+
+def at(house: House, number: int, text: str | None = None, answer: str | None = None, drafts: object = None):
+    """What it sends with a question of the project open, its fields as they are or changed."""
+    q = house.project.questions()[number]
+    fields = q.question if text is None else text, q.answer if answer is None else answer
+    return held(f"{house.project.id} {q.id}", *fields, drafts)
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path)
@@ -114,53 +126,130 @@ def test_the_form_has_a_choice_for_every_column() -> None:
 
 def test_approve_opens_the_next_one_with_its_own_text(written: House) -> None:
     studio, project = written.studio, written.project
-    first, second = project.questions()[:2]
-    id, text, answer, sheet, shown = tab.approve(studio, project, first.id, first.question, first.answer, *ALL)
-    assert (id, text, answer, sheet) == (second.id, second.question, second.answer, 0)
+    second = project.questions()[1]
+    cursor, text, answer, drafts, sheet, shown = tab.approve(studio, project, *at(written, 0))
+    assert (cursor, sheet, drafts) == (f"{project.id} {second.id}", 0, {})
+    assert (text, answer) == (second.question, second.answer)
     assert shown.count("approved") == 1 and project.questions()[0].status == "approved"
 
 
 def test_changed_words_are_mended_and_empty_ones_refused(written: House) -> None:
     studio, project = written.studio, written.project
-    first = project.questions()[0]
-    tab.approve(studio, project, first.id, first.question, "ten tonnes", *ALL)
+    tab.approve(studio, project, *at(written, 0, answer="ten tonnes"))
     assert project.questions()[0].status == "edited" and project.questions()[0].answer == "ten tonnes"
     with pytest.raises(QuestionError):
-        tab.approve(studio, project, project.questions()[1].id, "", "x", *ALL)
+        tab.approve(studio, project, *at(written, 1, "", "x"))
 
 
 def test_reject_silent_and_undo_in_order(written: House) -> None:
     studio, project = written.studio, written.project
     first, second = project.questions()[:2]
-    assert tab.reject(studio, project, first.id, *ALL)[0] == second.id
-    tab.silent(studio, project, second.id, second.question, *ALL)
+    assert tab.reject(studio, project, *at(written, 0))[0] == f"{project.id} {second.id}"
+    tab.silent(studio, project, *at(written, 1))
     assert [q.status for q in project.questions()[:2]] == ["rejected", "approved"]
     assert not project.questions()[1].answerable
-    *opened, note = tab.undo(studio, project, *ALL)
-    assert opened[0] == second.id and opened[2] == second.answer and "Taken back: your documents do not say" in note
-    assert tab.undo(studio, project, *ALL)[0] == first.id
+    *opened, note = tab.undo(studio, project, *at(written, 2))
+    assert opened[0].endswith(second.id) and opened[2] == second.answer
+    assert "Taken back: your documents do not say" in note
+    assert tab.undo(studio, project, *at(written, 1))[0].endswith(first.id)
     assert project.questions()[:2] == [first, second]
 
 
 def test_the_last_one_stays_open_and_the_round_goes_on(written: House) -> None:
     studio, project = written.studio, written.project
     last = project.questions()[-1]
-    assert tab.reject(studio, project, last.id, *ALL)[0] == project.questions()[0].id
+    assert tab.reject(studio, project, *at(written, -1))[0].endswith(project.questions()[0].id)
     tab.approve_all(studio, project)
-    assert tab.reject(studio, project, last.id, *ALL)[0] == last.id
+    assert tab.reject(studio, project, *at(written, -1))[0].endswith(last.id)
 
 
 def test_the_list_follows_the_open_question(written: House) -> None:
     studio, project = written.studio, written.project
-    ids = [q.id for q in project.questions()]
-    assert tab.step(1)(studio, project, ids[PAGE - 1], *ALL)[0:4:3] == (ids[PAGE], 1)
-    assert tab.step(-1)(studio, project, ids[PAGE], *ALL)[0:4:3] == (ids[PAGE - 1], 0)
-    assert (
-        tab.step(-1)(studio, project, ids[0], *ALL) == gr.skip()
-        and tab.step(1)(studio, project, ids[-1], *ALL) == gr.skip()
-    )
-    assert tab.choose(studio, project, {"do": "sheet", "id": "1"}, *ALL)[3] == 1
-    assert tab.choose(studio, project, {"do": "open", "id": ids[-1]}, "all", None)[0:4:3] == (ids[-1], 1)
+    ids = [f"{project.id} {q.id}" for q in project.questions()]
+    assert tab.step(1)(studio, project, *at(written, PAGE - 1))[0:5:4] == (ids[PAGE], 1)
+    assert tab.step(-1)(studio, project, *at(written, PAGE))[0:5:4] == (ids[PAGE - 1], 0)
+    assert tab.step(-1)(studio, project, *at(written, 0)) == tab.step(1)(studio, project, *at(written, -1)) == gr.skip()
+    assert tab.choose(studio, project, {"do": "sheet", "id": "1"}, *held())[4] == 1
+    last = {"do": "open", "id": project.questions()[-1].id}
+    assert tab.choose(studio, project, last, *held("", "", "", {}, "all", None))[0:5:4] == (ids[-1], 1)  # type: ignore[arg-type]
+
+
+def leaving(house: House, way: str, sent: tuple[object, ...]) -> tuple[object, ...]:
+    """Another question opens, by a click in the list, by Next or by Undo; the answer as the browser takes it."""
+    studio, project = house.studio, house.project
+    if way == "row":
+        return tab.choose(studio, project, {"do": "open", "id": project.questions()[5].id}, *sent)
+    if way == "next":
+        return tab.step(1)(studio, project, *sent)
+    tab.reject(studio, project, *at(house, 5))
+    return tab.undo(studio, project, *sent)[:-1]
+
+
+@pytest.mark.parametrize("way", ["row", "next", "undo"])
+def test_a_change_waits_while_another_question_is_open_until_it_is_approved(written: House, way: str) -> None:
+    studio, project = written.studio, written.project
+    first = project.questions()[0]
+    words = "Ten tonnes, with the hook and the chains.\n"
+    cursor, text, answer, drafts, *_ = leaving(written, way, at(written, 0, answer=words))
+    other = studio.questions.get(project, cursor.split()[1])
+    assert other.id != first.id and (text, answer) == (other.question, other.answer)
+    assert project.questions()[0] == first  # nothing is decided yet
+    said = tab.refresh_unsaved(studio, project, *held(cursor, text, answer, drafts))
+    assert "1 other change is not approved yet" in said and f'data-do="open" data-id="{first.id}"' in said
+    back = tab.choose(studio, project, {"do": "open", "id": first.id}, *held(cursor, text, answer, drafts))
+    assert back[1:3] == (first.question, words)
+    said = tab.refresh_unsaved(studio, project, *held(*back[:4]))
+    assert "Your change is not approved yet." in said and "other change" not in said
+    after = tab.approve(studio, project, *held(*back[:4]))
+    assert project.questions()[0].answer == words.strip() and after[3] == {}
+    assert tab.refresh_unsaved(studio, project, *held(*after[:4])) == ""
+
+
+@pytest.mark.parametrize("decide", [tab.reject, tab.silent])
+def test_a_decision_gives_the_change_up(written: House, decide) -> None:
+    studio, project = written.studio, written.project
+    key = f"{project.id} {project.questions()[0].id}"
+    drafts = {key: ("Why?", "Because."), "elsewhere 1": ("a", "b")}
+    after = decide(studio, project, *at(written, 0, "Why?", "Because.", drafts))
+    assert after[3] == {"elsewhere 1": ("a", "b")}
+
+
+def test_a_change_can_be_dropped_and_one_taken_back_by_hand_is_none(written: House) -> None:
+    studio, project = written.studio, written.project
+    first = project.questions()[0]
+    sent = at(written, 0, answer="ten tonnes", drafts={f"{project.id} {first.id}": (first.question, "ten tonnes")})
+    assert f'data-do="drop" data-id="{first.id}"' in tab.refresh_unsaved(studio, project, *sent)
+    dropped = tab.choose(studio, project, {"do": "drop", "id": first.id}, *sent)
+    assert dropped[1:4] == (first.question, first.answer, {})
+    again = at(written, 0, answer=f" {first.answer}\n", drafts=sent[3])
+    assert tab.step(1)(studio, project, *again)[3] == {} and tab.refresh_unsaved(studio, project, *again) == ""
+
+
+def test_a_change_is_kept_for_its_own_project(written: House) -> None:
+    studio, project = written.studio, written.project
+    other = studio.home.create("Other")
+    other.keep_questions(project.questions())  # the same documents: the same ids
+    id = project.questions()[0].id
+    sent = at(written, 0, answer="ten tonnes")
+    wanted = tab.first(studio, other, sent[0])
+    assert wanted == f"{other.id} {id}"  # the same question, but not of this project
+    begun = tab.begin(studio, other, wanted, *sent)
+    assert begun[2] == other.questions()[0].answer != "ten tonnes"
+    assert tab.refresh_unsaved(studio, other, *held(*begun[:4])) == ""
+    back = tab.begin(studio, project, f"{project.id} {id}", *held(*begun[:4]))
+    assert back[2] == "ten tonnes"
+    project.keep_questions(project.questions()[1:])  # its document was removed
+    assert tab.begin(studio, project, f"{project.id} {project.questions()[0].id}", *held(*back[:4]))[3] == {}
+
+
+def test_the_cursor_is_held_beside_the_fields(written: House) -> None:
+    """A State is the server's and changes before the browser shows the new question: a key pressed in between
+    would approve it with the words of the one before."""
+    bench = Bench(tab, "ask", written)
+    (handler,) = wired(bench.app, "q-approve")
+    cursor, question, answer = handler.inputs[1:4]
+    assert not any(part.stateful for part in (cursor, question, answer)) and isinstance(cursor, gr.HTML)
+    assert cursor in handler.outputs
 
 
 def test_bulk_is_one_decision(written: House) -> None:
@@ -168,7 +257,7 @@ def test_bulk_is_one_decision(written: House) -> None:
     before = project.questions()
     supported = sum(q.supported for q in before)
     assert f"{supported:,} questions" in tab.approve_all(studio, project)
-    tab.undo(studio, project, *ALL)
+    tab.undo(studio, project, *held())
     assert project.questions() == before
 
 
@@ -177,8 +266,9 @@ def test_where_none_is_open_the_first_to_check_opens(written: House) -> None:
     first, second = project.questions()[:2]
     studio.questions.approve(project, first.id, first.question, first.answer)
     wanted = tab.first(studio, project, "")
-    assert tab.begin(studio, project, wanted, *ALL)[:2] == (second.id, second.question)
-    assert tab.first(studio, project, second.id) == gr.skip() and tab.first(studio, None, "") == gr.skip()
+    assert wanted == f"{project.id} {second.id}"
+    assert tab.begin(studio, project, wanted, *held())[:2] == (wanted, second.question)
+    assert tab.first(studio, project, wanted) == gr.skip() and tab.first(studio, None, "") == gr.skip()
     assert tab.first(studio, project, "of another project") == wanted
 
 
@@ -212,27 +302,28 @@ def test_a_file_is_looked_at_and_then_taken(house: House, tmp_path: Path) -> Non
 
 def test_the_page_before_and_after_questions(house: House) -> None:
     bench = Bench(tab, "ask", house)
-    author, *nothing = bench.look(house.project.id, *ALL, 0, "", "", "")
+    nobody = (*ALL, 0, "", "", "", *held())
+    author, *nothing = bench.look(house.project.id, *nobody)
     assert "the built-in reader can answer" in author
-    pill, work, purposes, desk, rows, bulk, back, way, wanted, proof, writes, takes, *_, message = nothing
+    pill, work, purposes, desk, rows, bulk, back, way, wanted, proof, unsaved, writes, takes, *_, message = nothing
     assert "No questions yet" in work and 'data-do="write"' in work and desk["visible"] is False
-    assert (pill, rows, proof) == ("", "", "") and "0 to learn from" in purposes
+    assert (pill, rows, proof, unsaved) == ("", "", "", "") and "0 to learn from" in purposes
     assert back["interactive"] is False and bulk["visible"] is False
     assert writes["visible"] is True and takes["visible"] is True
     assert wanted == gr.skip() and message == gr.skip() and "Approve questions first" in way
     house.wait(house.studio.questions.write(house.project))
-    id = house.project.questions()[0].id
-    full = bench.look(house.project.id, "to check", None, 99, id, id, id)[1:]
+    cursor = f"{house.project.id} {house.project.questions()[0].id}"
+    full = bench.look(house.project.id, "to check", None, 99, cursor, cursor, cursor, *at(house, 0, answer="x"))[1:]
     assert full[3]["visible"] is True and "26 to 30 of 30" in full[4] and full[5]["visible"] and "<u>" in full[9]
-    assert "0 of 30 checked" in full[0] and full[-1] == gr.skip()
+    assert "0 of 30 checked" in full[0] and "not approved yet" in full[10] and full[-1] == gr.skip()
     ids = {"q-list", "q-evidence", "q-question", "q-answer", "q-approve", "q-reject", "q-undo"}
     assert ids <= bench.ids()
-    assert "Add documents" in bench.look(house.studio.home.create("Other").id, *ALL, 0, "", "", "")[2]
+    assert "Add documents" in bench.look(house.studio.home.create("Other").id, *nobody)[2]
 
 
 def test_without_a_project_the_page_leads_to_start_and_takes_no_questions(house: House) -> None:
-    shown = Bench(tab, "ask", house).look("", *ALL, 0, "", "", "")
-    work, (writes, takes) = shown[2], shown[11:13]
+    shown = Bench(tab, "ask", house).look("", *ALL, 0, "", "", "", *held())
+    work, (writes, takes) = shown[2], shown[12:14]
     assert "No project is open" in work and 'data-go="home"' in work and "Add documents" not in work
     assert (writes["visible"], takes["visible"], shown[-1]) == (False, False, gr.skip())
 
@@ -240,10 +331,11 @@ def test_without_a_project_the_page_leads_to_start_and_takes_no_questions(house:
 def test_the_evidence_is_read_again_only_when_it_may_have_changed(written: House) -> None:
     studio, project = written.studio, written.project
     first, second = project.questions()[:2]
-    key = tab.proof_key(studio, project, first.id)
-    assert key == tab.proof_key(studio, project, first.id) != tab.proof_key(studio, project, second.id)
+    one, two = (f"{project.id} {q.id}" for q in (first, second))
+    key = tab.proof_key(studio, project, one)
+    assert key == tab.proof_key(studio, project, one) != tab.proof_key(studio, project, two)
     project.keep_questions([replace(first, status="rejected"), *project.questions()[1:]])
-    assert tab.proof_key(studio, project, first.id) != key
+    assert tab.proof_key(studio, project, one) != key
 
 
 def test_another_filter_begins_at_its_first_page(written: House) -> None:
