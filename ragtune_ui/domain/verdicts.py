@@ -15,6 +15,13 @@ Cell = Literal["base", "base_rag", "tuned", "tuned_rag"]
 CELLS: tuple[Cell, ...] = ("base", "base_rag", "tuned", "tuned_rag")
 Mark = Literal["good", "care", "bad"]
 Decision = Literal["use", "careful", "no difference", "do not use", "not enough"]
+SAID: dict[Decision, str] = {  # a decision in a few words, for a pill or the list of steps
+    "use": "Training helped",
+    "careful": "Helped, with care",
+    "no difference": "No clear difference",
+    "do not use": "Worse: keep original",
+    "not enough": "Not enough to say",
+}
 LEAST_QUESTIONS = 20  # below it no judgement; the interval of a share would be wider than +-22 points
 OVER_REFUSAL_BOUND = 10.0  # percent of answerable questions refused although the passage was there
 SILENCE_BOUND = 50.0  # percent of unanswerable questions refused: below it, it invents more often than not

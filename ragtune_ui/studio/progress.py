@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ragtune_ui.domain.questions import tally
+from ragtune_ui.domain.verdicts import SAID
 from ragtune_ui.domain.words import counted
 from ragtune_ui.store.projects import Project
 
@@ -128,9 +129,7 @@ def _verdict(studio: Studio, project: Project) -> tuple[StepState, str]:
         return "running", busy
     verdict = studio.verdicts.latest(project)
     if verdict is not None:
-        words = {"use": "Training helped", "careful": "Helped, with care", "no difference": "No clear difference"}
-        words |= {"do not use": "Worse: keep original", "not enough": "Not enough to say"}
-        return "done", words[verdict.decision]
+        return "done", SAID[verdict.decision]
     return ("ready", "Ready to measure") if studio.training.usable(project) else ("blocked", "Needs a trained model")
 
 

@@ -162,7 +162,7 @@ def frozen_table(manifests: Sequence[Any], since: str) -> Html:
                 act if n == 0 and since else "",
             )
         )
-    heads = ("Name", "Frozen (UTC)", "RAFT", "Everyday", "Reading", "“do not say”", "State", "")
+    heads = ("Name", "Frozen (UTC)", "From sources", "Everyday", "Reading", "“do not say”", "State", "")
     return cards.table(
         heads,
         rows,

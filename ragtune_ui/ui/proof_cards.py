@@ -43,8 +43,16 @@ def outcome(tested: Tested | None, stale: str, questions: int) -> Html:
         ("Right passage first", tested.hit1), ("In the first three", tested.hit3),
         ("In the first five", tested.hit5), (among, tested.hit_k))]  # fmt: skip
     field = [
-        ("Mean reciprocal rank (MRR, first ten)", f"{tested.mrr.mean / 100:.2f}", ranged_score(tested.mrr)),
-        ("Order of the right passages (nDCG, first ten)", f"{tested.ndcg.mean / 100:.2f}", ranged_score(tested.ndcg)),
+        (
+            "How high the right passage stands (MRR, 1 at best)",
+            f"{tested.mrr.mean / 100:.2f}",
+            ranged_score(tested.mrr),
+        ),
+        (
+            "How well the right ones are ordered (nDCG, 1 at best)",
+            f"{tested.ndcg.mean / 100:.2f}",
+            ranged_score(tested.ndcg),
+        ),
     ]
     old = cards.note("warn", stale, "Test the search again.") if stale else ""
     basis = f"{counted(tested.questions, 'question')}. The range holds the true figure in 95 of 100 such tests."

@@ -242,7 +242,7 @@ def _ways(page: Page) -> dict[str, Any]:
                 beside = gr.Checkbox(False, label="Show other settings beside", elem_id="find-beside",
                                      info="The same question twice; nothing is kept.", interactive=True)  # fmt: skip
                 number = gr.Slider(1, 20, 4, step=1, label="Passages", elem_id="find-b-number", interactive=True)
-                balance = gr.Slider(0, 1, 0.8, step=0.05, label="Words or meaning", elem_id="find-b-balance",
+                balance = gr.Slider(0, 1, 0.8, step=0.05, label="Words (0) or meaning (1)", elem_id="find-b-balance",
                                     interactive=True)  # fmt: skip
                 threshold = gr.Slider(0, 1, 0, step=0.05, label="Least score", elem_id="find-b-threshold",
                                       interactive=True)  # fmt: skip

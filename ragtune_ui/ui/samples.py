@@ -9,9 +9,9 @@ from ragtune_ui.ui import cards
 from ragtune_ui.ui.cards import Html, Kind, tag
 
 _KINDS: dict[str, tuple[Kind, str]] = {
-    "answer": ("info", "RAFT"),
-    "clean": ("info", "RAFT, right passage alone"),
-    "refusal": ("warn", "RAFT, no answer"),
+    "answer": ("info", "Answer from sources (RAFT)"),
+    "clean": ("info", "From the right passage alone"),
+    "refusal": ("warn", "“Your documents do not say”"),
     "plain": ("quiet", "Everyday instruction"),
     "text": ("quiet", "Subject reading"),
 }

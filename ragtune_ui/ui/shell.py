@@ -137,6 +137,9 @@ WORDS = (
     ("Saved point", "what training has learned so far, kept on disk (checkpoint)"),
     ("Adapter", "the small file that holds what training taught the model (LoRA)"),
     ("Held-back questions", "never trained on; they only measure (hold-out set)"),
+    ("Answers from sources", "practice in answering from passages, some of them misleading (RAFT)"),
+    ("Subject reading", "practice in reading your documents as they are, for their words and style (DAP)"),
+    ("Word pieces", "what a model reads and writes: short words, or parts of longer ones (tokens)"),
 )
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from ragtune_ui.domain.runs import Job, time_words
 from ragtune_ui.domain.scores import Interval
-from ragtune_ui.domain.verdicts import LEAST_QUESTIONS, Verdict, signed
+from ragtune_ui.domain.verdicts import LEAST_QUESTIONS, SAID, Verdict, signed
 from ragtune_ui.ui import cards, charts, trained
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.page import Page
@@ -299,7 +299,7 @@ def look(studio: Any, project: Any, run: str) -> list[Any]:
             "Both models answer the held-back questions, with the passages and without. "
             "Then one sentence says whether to use the tuned one, and how sure that is.",
         )
-    pill = cards.pill(KINDS[verdict.decision], verdict.decision) if verdict else Html("")  # type: ignore[arg-type]
+    pill = cards.pill(KINDS[verdict.decision], SAID[verdict.decision]) if verdict else Html("")  # type: ignore[arg-type]
     again = "Measure again" if verdict else "Measure both models"
     return [
         pill,
