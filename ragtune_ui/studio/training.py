@@ -70,7 +70,7 @@ class Training:
         choice = next((m for m in self.models() if m.id == id), None)
         if choice is None:
             choice = self._studio.catalog().look(Path(id).expanduser())
-            project.choose(folders=tuple(dict.fromkeys([*project.choices().folders, id])))
+            project.choose(folders=tuple(dict.fromkeys([*project.choices().folders, choice.id])))
         project.choose(model=choice.id)
         return choice
 

@@ -156,7 +156,7 @@ class Verdicts:
         for question, found in zip(questions, ranked, strict=True):
             if question.evidence:
                 oracles = {c.id for c in question.oracles(chunks)}
-                ranks.append(next((n for n, c in enumerate(found[:DEPTH], 1) if c.id in oracles), None))
+                ranks.append(next((n for n, c in enumerate(found, 1) if c.id in oracles), None))
         return {
             "hit@1": hit_at(ranks, 1),
             "hit@3": hit_at(ranks, 3),

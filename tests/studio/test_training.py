@@ -164,7 +164,9 @@ def test_a_model_that_is_gone_is_said_before_going_on(full: House) -> None:
     assert full.studio.jobs.holder() is None and full.project.run(run).state == "failed"
 
 
-def test_models_are_chosen_from_the_list_or_a_folder(house: House, tmp_path: Path) -> None:
+def test_models_are_chosen_from_the_list_or_a_folder(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk = house.studio.training
     assert [m.id for m in desk.models()] == ["built-in", "big/one"]
     assert desk.choose_model(house.project, "big/one").title == "Big" and house.project.choices().model == "big/one"
@@ -174,8 +176,9 @@ def test_models_are_chosen_from_the_list_or_a_folder(house: House, tmp_path: Pat
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "config.json").write_text("{}")
-    for _ in range(2):
-        assert desk.choose_model(house.project, str(mine)).source == "folder"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for typed in (str(mine), str(mine), "~/mine"):
+        assert desk.choose_model(house.project, typed).source == "folder"
     assert (house.project.choices().model, house.project.choices().folders) == (str(mine), (str(mine),))
 
 

@@ -77,6 +77,18 @@ def test_retrieval_is_measured_on_what_can_be_found(split: House) -> None:
     assert verdict.retrieval == {"hit@1": 1.0, "hit@3": 1.0, "hit@5": 1.0, "hit@k": 1.0, "mrr": 1.0, "k": 4.0}
 
 
+def test_the_share_found_looks_as_far_as_the_models_are_given(split: House) -> None:
+    """With twenty passages a question, one at rank 15 is among them; the mean rank looks at the first ten."""
+    desk, project = split.studio.verdicts, split.project
+    question = next(q for q in desk.questions(project) if q.evidence)
+    oracle = next(c for c in question.oracles(project.chunks()))
+    others = [c for c in project.chunks() if c.id not in {o.id for o in question.oracles(project.chunks())}]
+    ranked = [*others[:14], oracle]
+    assert desk._retrieval(project, [question], [ranked], 20)["hit@k"] == 1.0
+    assert desk._retrieval(project, [question], [ranked], 4)["hit@k"] == 0.0
+    assert desk._retrieval(project, [question], [ranked], 20)["mrr"] == 0.0
+
+
 def test_leaks_are_counted(split: House) -> None:
     assert "0 of 3" in {c.figure for c in measured(split).checks}
     trained = split.project.examples(split.project.datasets()[0].id)
