@@ -41,6 +41,7 @@ PAGE = 25
 DEV_SHARE = 0.12  # of the questions to learn from, kept for the dashed line
 WANTED = 150  # questions in all, shared out by length: where rules find fewer, a model asks
 FOUND_WITHIN = 10  # places among which a search must find what the model asked about
+FAIR = 20  # questions of a document, unless there are too few documents for ``WANTED``
 TEST_SHARE = 0.2  # of the questions, kept to measure with where no document is held back
 WITHHELD_SHARE = 1 / 3  # of written held-back questions, asked with their document withheld
 
@@ -229,6 +230,11 @@ class Questions:
             return f"{counted(added, 'question is', 'questions are')} waiting to be checked."
 
         return self._studio.jobs.start(project, "questions", "Writing questions", work)
+
+    def fair(self, project: Project, least: int = FAIR) -> int:
+        """How many questions to write of each document so that about ``WANTED`` come together, ``least`` or more."""
+        ready = sum(d.ready for d in project.documents())
+        return max(least, ceil(WANTED / max(1, ready)))
 
     def _nothing_new(self, project: Project) -> str:
         """What to say where writing gave no question: all are there already, or none can be made of these documents."""

@@ -23,7 +23,7 @@ from ragtune_ui.studio.jobs import Task, Work
 if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
 
-WRITTEN_PER_DOCUMENT = 6  # questions the product writes for one document when no file is given
+WRITTEN_PER_DOCUMENT = 6  # questions at least that the product writes for one document when no file is given
 WRITTEN_TEST = 120  # of these, held-back questions measured at most
 
 
@@ -81,7 +81,7 @@ def _questions(studio: Studio, project: Project, order: Order, task: Task) -> st
         if not imported.added:
             raise QuestionError("No row of the questions file could be used.", imported.sentence)
         return imported.sentence
-    studio.questions.write_all(project, task, WRITTEN_PER_DOCUMENT)
+    studio.questions.write_all(project, task, studio.questions.fair(project, WRITTEN_PER_DOCUMENT))
     approved = studio.questions.approve_supported(project)
     tests = [q for q in project.questions() if q.split == "test"]
     over = {q.id for q in tests[WRITTEN_TEST:]}

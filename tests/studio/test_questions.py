@@ -83,6 +83,15 @@ def test_of_few_documents_a_fifth_of_the_questions_measures(house: House) -> Non
     assert learned.isdisjoint(q.id for q in house.project.questions() if q.split != "train")
 
 
+def test_few_documents_give_more_questions_each(house: House) -> None:
+    """One handbook must give enough to learn from and to measure with."""
+    house.add({"a.md": facts(["red crane"])})
+    assert house.studio.questions.fair(house.project) == questions_desk.WANTED
+    house.add({f"{n}.md": facts([f"{n}th crane"], n) for n in range(14)})
+    assert house.studio.questions.fair(house.project) == questions_desk.FAIR
+    assert house.studio.questions.fair(house.project, 6) == 10
+
+
 def test_importing_without_splits_holds_documents_back(house: House) -> None:
     house.add()
     asked = [
