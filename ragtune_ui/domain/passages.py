@@ -152,9 +152,15 @@ def marks(question: str, text: str) -> list[tuple[int, int]]:
     return [m.span() for m in _WORDS.finditer(text) if stem(m.group()) in wanted]
 
 
+_LINK = re.compile(r"(?<![\w\])])!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)")  # not f[x](y)
+_BOLD = re.compile(r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*")
+
+
 def readable(text: str) -> str:
-    """A passage without heading marks and empty lines: for cards and prompts, where its place stands beside it."""
-    return re.sub(r"\n{2,}", "\n", re.sub(r"(?m)^#{1,6}[ \t]+", "", text))
+    """A passage without heading marks, targets of links, marks of bold words and empty lines: for cards and prompts,
+    where its place stands beside it and an address is nothing but word pieces."""
+    text = _LINK.sub(r"\1", re.sub(r"(?m)^#{1,6}[ \t]+", "", text))
+    return re.sub(r"\n{2,}", "\n", _BOLD.sub(r"\1", text))
 
 
 def shared(question: str, text: str) -> int:

@@ -10,6 +10,7 @@ from ragtune_ui.domain.passages import (
     marks,
     overlaps,
     place_of,
+    readable,
     root,
     sentence_around,
     shared,
@@ -146,3 +147,17 @@ def test_small_words_have_no_root():
 def test_an_update_says_what_it_did():
     assert Updated(9, 3, 1309, 2).sentence == "9 read, 3 known from before, 1,309 unchanged, 2 removed."
     assert Updated().sentence == "nothing to do."
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("## Wind\n\nStop at 20 m/s.", "Wind\nStop at 20 m/s."),
+        ("Ask for [Military Leave](#military-leave) or [EAP]({% page \"/a/#b\" %}).", "Ask for Military Leave or EAP."),
+        ("See ![the crane](a.png) and [x](http://a.b/c_(d)).", "See the crane and x."),
+        ("On **active duty**, 2 ** 3 and a*b*c.", "On active duty, 2 ** 3 and a*b*c."),
+        ("f[x](y) and [1] and [a] (b)", "f[x](y) and [1] and [a] (b)"),
+    ],
+)
+def test_what_a_reader_sees_has_no_marks_or_addresses(written: str, read: str) -> None:
+    assert readable(written) == read
