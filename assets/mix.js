@@ -46,10 +46,14 @@
     shown = exact.slice();
   };
 
+  // Halves go to the even number, as they do in the domain.
+  const even = (x) => (Math.abs((x % 1) - 0.5) < 1e-9 ? 2 * Math.round(x / 2) : Math.round(x));
   // What each lane can really give: the domain's plan_mix, for the eye.
   const plan = (size, shares, variants, stock) => {
-    const wanted = split(size, shares);
+    let wanted = split(size, shares);
     const there = [stock.questions * variants, stock.prompts, stock.chunks];
+    const part = there[0] / wanted[0];  // too few questions: the other lanes keep their ratio to them
+    if (part > 0 && part < 1) wanted = wanted.map((w, n) => (n && w ? Math.max(1, even(w * part)) : w));
     return wanted.map((w, n) => ({ wanted: w, count: Math.min(w, there[n]) }));
   };
 

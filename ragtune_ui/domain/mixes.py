@@ -99,7 +99,11 @@ class Stock:
 
 
 def plan_mix(mix: DatasetMix, stock: Stock) -> MixPlan:
-    """Counts a lane can really deliver, and a sentence for each lane that falls short."""
+    """Counts a lane can really deliver, and a sentence for each lane that falls short.
+
+    Where there are too few questions, the other lanes keep their ratio to the answers from sources: else
+    a few questions would drown in everyday instructions, against the shares that were asked for.
+    """
     wanted = split_exactly(mix.size, mix.shares())
     available: dict[Lane, int] = {
         "raft": stock.questions * mix.variants,
@@ -111,6 +115,10 @@ def plan_mix(mix: DatasetMix, stock: Stock) -> MixPlan:
         "plain": f"only {stock.prompts:,} everyday instructions",
         "dap": f"only {stock.chunks:,} passages to read",
     }
+    asked = wanted["raft"]
+    if 0 < available["raft"] < asked:
+        less = {lane: max(1, round(n * available["raft"] / asked)) for lane, n in wanted.items() if n}
+        wanted = {**wanted, **less, "raft": asked}
     shortages = tuple(
         Shortage(lane, wanted[lane], available[lane], f"{why[lane]}: {available[lane]:,} instead of {wanted[lane]:,}")
         for lane in LANES

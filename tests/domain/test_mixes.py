@@ -62,10 +62,21 @@ def test_plan_mix_gives_the_wanted_counts_where_there_is_enough():
 
 def test_plan_mix_says_which_lane_is_short_and_by_how_much():
     plan = plan_mix(DatasetMix(raft=60, plain=30, dap=10, size=100), Stock(questions=5, chunks=4, prompts=30))
-    assert plan.counts == {"raft": 20, "plain": 30, "dap": 4}  # five questions, four variants each
-    assert plan.total == 54
-    assert [(s.lane, s.wanted, s.available) for s in plan.shortages] == [("raft", 60, 20), ("dap", 10, 4)]
+    assert plan.counts == {"raft": 20, "plain": 10, "dap": 3}  # five questions, four variants each
+    assert plan.total == 33
+    assert [(s.lane, s.wanted, s.available) for s in plan.shortages] == [("raft", 60, 20)]
     assert plan.shortages[0].sentence == "only 5 approved questions to learn from: 20 instead of 60"
+    plan = plan_mix(DatasetMix(raft=60, plain=30, dap=10, size=100), Stock(questions=50, chunks=4, prompts=12))
+    assert plan.counts == {"raft": 60, "plain": 12, "dap": 4} and [s.lane for s in plan.shortages] == ["plain", "dap"]
+
+
+def test_few_questions_do_not_drown_in_everyday_instructions():
+    for questions in range(1, 40):
+        plan = plan_mix(DatasetMix(size=200), Stock(questions=questions, chunks=9, prompts=260))
+        assert plan.counts["raft"] == min(140, 4 * questions)
+        assert plan.counts["plain"] == pytest.approx(plan.counts["raft"] * 30 / 70, abs=0.5)
+    none = plan_mix(DatasetMix(size=200), Stock(questions=0, chunks=9, prompts=260))
+    assert none.counts == {"raft": 0, "plain": 60, "dap": 0}
 
 
 def example(id, lane="raft", kind="answer"):

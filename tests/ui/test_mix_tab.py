@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 from dataclasses import replace
@@ -245,7 +246,12 @@ def test_counts_in_the_browser_are_those_of_the_domain() -> None:
         assert run_js(f"return m.split({size}, [{raft}, {plain}, {dap}]);") == list(
             split_exactly(size, shares).values()
         )
-    plan = plan_mix(DatasetMix(), Stock(10, 5, 60))
-    stock = "{questions: 10, chunks: 5, prompts: 60}"
-    shown = run_js(f"return m.plan(240, [70, 30, 0], 4, {stock}).map((lane) => lane.count);")
-    assert shown == list(plan.counts.values())
+    rng, plans, calls = random.Random(3), [], []
+    for _ in range(300):
+        a, b = sorted(rng.randint(0, 100) for _ in range(2))
+        size, stock = rng.randint(1, 600), Stock(rng.randint(0, 60), rng.randint(0, 90), rng.randint(0, 260))
+        mix = DatasetMix(raft=a, plain=b - a, dap=100 - b, size=size)
+        plans.append([plan_mix(mix, stock).counts[lane] for lane in ("raft", "plain", "dap")])
+        there = {"questions": stock.questions, "chunks": stock.chunks, "prompts": stock.prompts}
+        calls.append([size, [a, b - a, 100 - b], 4, there])
+    assert run_js(f"return {json.dumps(calls)}.map((c) => m.plan(...c).map((lane) => lane.count));") == plans
