@@ -100,6 +100,7 @@ def mrr(ranks: Sequence[int | None], k: int = 10) -> float:
 
 
 FEWEST_DOCUMENTS = 5  # that answers rest on, for an interval over documents
+BLOCK = 1_000_000  # counts of resamples held at once
 Ratio = Callable[[Outcome], tuple[float, float]]
 """A metric as the parts of one fraction: it is the sum of the first over the sum of the second.
 Every metric here has this form, so 10,000 resamples are two matrix products."""
@@ -136,37 +137,60 @@ def value_of(outcomes: Sequence[Outcome], metric: Ratio) -> float:
     return sum(a for a, _ in parts) / below if below else 0.0
 
 
-def bootstrap(
-    first: Sequence[Outcome],
-    second: Sequence[Outcome] | None,
-    metric: Ratio,
-    seed: int = 42,
-    resamples: int = 10_000,
-) -> Interval:
-    """Mean and 95 % percentile interval of the metric on ``first``, or of ``second`` minus ``first``.
+class Bootstrap:
+    """Every metric of several answers to the same questions in the same order, over the same resamples.
 
-    Paired: both hold the same questions in the same order. Resampled by document, whole documents
-    with all their questions (science.md 6); where the answerable questions rest on fewer than
-    ``FEWEST_DOCUMENTS``, by question, because an interval over three documents would be noise.
+    Resampled by document, whole documents with all their questions (science.md 6); where the answerable
+    questions rest on fewer than ``FEWEST_DOCUMENTS``, by question, because an interval over three documents
+    would be noise. The resamples are drawn once, a block at a time: drawing takes nearly all of the time, and of
+    2,000 questions all of them at once are 160 MB. ``heard(done, total)`` is called before each block; what it
+    raises ends the work.
     """
-    if not first:
-        return Interval(0.0, 0.0, 0.0, 0)
-    keys = [o.document for o in first]
-    if len({o.document for o in first if o.answerable}) < FEWEST_DOCUMENTS:
-        keys = [o.question for o in first]
-    group = {key: n for n, key in enumerate(dict.fromkeys(keys))}
-    rows = np.array([group[key] for key in keys])
-    draws = np.random.default_rng(seed).multinomial(len(group), [1 / len(group)] * len(group), size=resamples)
 
-    def drawn(outcomes: Sequence[Outcome]) -> np.ndarray:
-        parts = np.array([metric(o) for o in outcomes], dtype=float)
-        sums = np.stack([np.bincount(rows, parts[:, i], len(group)) for i in (0, 1)])
-        above, below = draws @ sums[0], draws @ sums[1]
-        ratios: np.ndarray = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-        return ratios
+    def __init__(
+        self,
+        answers: Mapping[str, Sequence[Outcome]],
+        metrics: Mapping[str, Ratio] = METRICS,
+        seed: int = 42,
+        resamples: int = 10_000,
+        heard: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        self._answers, self._metrics = answers, metrics
+        asked = next(iter(answers.values()))
+        keys = [o.document for o in asked]
+        if len({o.document for o in asked if o.answerable}) < FEWEST_DOCUMENTS:
+            keys = [o.question for o in asked]
+        group = {key: n for n, key in enumerate(dict.fromkeys(keys))}
+        rows, units = np.array([group[key] for key in keys], dtype=int), len(group)
+        sums = np.zeros((2, units, len(answers) * len(metrics)))
+        self._column: dict[tuple[str, str], int] = {}
+        for name, outcomes in answers.items():
+            for measure, metric in metrics.items():
+                column = self._column[name, measure] = len(self._column)
+                parts = np.array([metric(o) for o in outcomes], dtype=float).reshape(-1, 2)
+                for side in (0, 1):
+                    sums[side, :, column] = np.bincount(rows, parts[:, side], units)
+        self._samples = np.zeros((len(self._column), resamples))
+        random = np.random.default_rng(seed)
+        block = max(1, BLOCK // max(1, units))
+        for start in range(0, resamples if units else 0, block):
+            heard(start, resamples)
+            size = min(block, resamples - start)
+            draws = random.multinomial(units, [1 / units] * units, size=size).astype(float)
+            above, below = draws @ sums[0], draws @ sums[1]
+            ratios = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+            self._samples[:, start : start + size] = ratios.T
 
-    mean, samples = value_of(first, metric), drawn(first)
-    if second is not None:
-        mean, samples = value_of(second, metric) - mean, drawn(second) - samples
-    low, high = np.percentile(100 * samples, [2.5, 97.5])
-    return Interval(100 * mean, float(low), float(high), len(first))
+    def interval(self, measure: str, of: str, than: str = "") -> Interval:
+        """Mean and 95 % percentile interval of a metric of the answers ``of``, or how much it is more than that of
+        ``than``: paired, as both answer the same questions."""
+        n = len(self._answers[of])
+        if not n:
+            return Interval(0.0, 0.0, 0.0, 0)
+        metric = self._metrics[measure]
+        mean, samples = value_of(self._answers[of], metric), self._samples[self._column[of, measure]]
+        if than:
+            mean = mean - value_of(self._answers[than], metric)
+            samples = samples - self._samples[self._column[than, measure]]
+        low, high = np.percentile(100 * samples, [2.5, 97.5])
+        return Interval(100 * mean, float(low), float(high), n)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.passages import Chunk
 from ragtune_ui.domain.questions import Question
-from ragtune_ui.domain.scores import METRICS, Interval, Outcome, bootstrap, exact_match, token_f1
+from ragtune_ui.domain.scores import METRICS, Bootstrap, Interval, Outcome, exact_match, token_f1
 
 Cell = Literal["base", "base_rag", "tuned", "tuned_rag"]
 CELLS: tuple[Cell, ...] = ("base", "base_rag", "tuned", "tuned_rag")
@@ -103,17 +103,18 @@ def judge(
     leaked: int,
     made: str = "",
     seconds: float = 0.0,
+    heard: Callable[[int, int], None] = lambda done, total: None,
 ) -> Verdict:
     """The verdict over the four cells; ``outcomes`` hold the same questions in the same order.
 
-    ``leaked`` is how many of the held-back questions stand in the training examples.
+    ``leaked`` is how many of the held-back questions stand in the training examples; ``heard(done, total)`` is
+    called while the ranges are worked out, and what it raises ends that.
     """
+    drawn = Bootstrap(outcomes, heard=heard)
     cells: dict[str, dict[str, Interval]] = {
-        cell: {name: bootstrap(outcomes[cell], None, metric) for name, metric in METRICS.items()} for cell in CELLS
+        cell: {name: drawn.interval(name, cell) for name in METRICS} for cell in CELLS
     }
-    difference = {
-        name: bootstrap(outcomes["base_rag"], outcomes["tuned_rag"], metric) for name, metric in METRICS.items()
-    }
+    difference = {name: drawn.interval(name, "tuned_rag", than="base_rag") for name in METRICS}
     silent = sum(not q.answerable for q in questions)
     checks = _checks(difference, cells, retrieval, leaked, len(questions), silent)
     decision, headline, sentence = _say(difference, checks, len(questions))

@@ -68,6 +68,7 @@ class Verdicts:
                 for q, found in zip(questions, ranked, strict=True)
             ]
             outcomes = self._cells(speaker, contract, questions, given, task)
+        all_done = 4 * len(questions)
         verdict = judge(
             id=f"verdict-{uuid.uuid4().hex[:8]}",
             run=run,
@@ -77,6 +78,7 @@ class Verdicts:
             leaked=self._leaked(project, run, questions),
             made=now(),
             seconds=time.monotonic() - began,
+            heard=lambda done, total: task.progress(all_done, all_done, "Working out how sure that is"),
         )
         project.keep_verdict(verdict)
         task.result(verdict=verdict.id, decision=verdict.decision)

@@ -1,16 +1,19 @@
 """Scores against numbers worked by hand."""
 
+import random
 import re
 import string
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from ragtune_ui.domain import scores
 from ragtune_ui.domain.scores import (
     METRICS,
+    Bootstrap,
     Interval,
     Outcome,
-    bootstrap,
     exact_match,
     hit_at,
     mrr,
@@ -140,6 +143,13 @@ def outcomes(values, documents=None):
 F1 = METRICS["f1"]
 
 
+def bootstrap(first, second, metric, **more):
+    """One metric of ``first``, or of ``second`` minus ``first``."""
+    if second is None:
+        return Bootstrap({"first": first}, {"m": metric}, **more).interval("m", "first")
+    return Bootstrap({"first": first, "second": second}, {"m": metric}, **more).interval("m", "second", than="first")
+
+
 def test_bootstrap_of_nothing():
     assert bootstrap([], None, F1) == Interval(0.0, 0.0, 0.0, 0)
 
@@ -188,3 +198,58 @@ def test_unanswerable_questions_do_not_make_two_documents_many():
     silent = [replace(BLANK, question=f"s{n}", document=f"s{n}", answerable=False) for n in range(10)]
     by_question = bootstrap([*answered, *silent], None, METRICS["f1"])
     assert by_question.high - by_question.low < 36  # a share of a third over 30: about +-17 points
+
+
+def mixed(seed):
+    """Forty replies of all kinds over three documents."""
+    r = random.Random(seed)
+    return [
+        replace(BLANK, question=f"q{n}", document=f"d{n % 3}", answerable=n % 4 > 0, refused=r.random() < 0.3,
+                f1=r.random(), cited=r.randint(0, 2))
+        for n in range(40)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("block", [1_000_000, 1000])
+def test_ranges_are_those_of_one_draw_for_each_metric(block, monkeypatch):
+    """Figures of the first make, which drew anew for each metric, all resamples at once."""
+    monkeypatch.setattr(scores, "BLOCK", block)
+    drawn = Bootstrap({"first": mixed(1), "second": mixed(2)})
+    for measure, of, than, low, high in (
+        ("f1", "first", "", 42.76300654664972, 62.337043692772625),
+        ("f1", "second", "first", -8.159391305706933, 19.552906746394548),
+        ("refusal_f1", "first", "", 0.0, 52.17391304347826),
+        ("refusal_f1", "second", "first", -44.44444444444444, 31.144450800915276),
+        ("over_refusal", "second", "first", -23.076923076923077, 16.666666666666664),
+    ):
+        found = drawn.interval(measure, of, than)
+        assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_resamples_are_drawn_once_in_blocks_and_a_stop_is_heard(monkeypatch):
+    real, sizes, heard = np.random.default_rng, [], []
+
+    class Watched:
+        def __init__(self, seed):
+            self._random = real(seed)
+
+        def multinomial(self, n, shares, size):
+            sizes.append((n, size))
+            return self._random.multinomial(n, shares, size=size)
+
+    monkeypatch.setattr(np.random, "default_rng", Watched)
+    answers = {name: outcomes([0, 1] * 1000) for name in ("a", "b", "c")}
+    drawn = Bootstrap(answers, heard=lambda done, total: heard.append((done, total)))
+    for measure in METRICS:
+        drawn.interval(measure, "a"), drawn.interval(measure, "b", than="c")
+    assert sum(size for _, size in sizes) == 10_000 and all(n * size <= scores.BLOCK for n, size in sizes)
+    assert heard == [(500 * n, 10_000) for n in range(20)]
+
+    def stop(done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    sizes.clear()
+    with pytest.raises(KeyboardInterrupt):
+        Bootstrap(answers, heard=stop)
+    assert len(sizes) == 1

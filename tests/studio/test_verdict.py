@@ -156,3 +156,17 @@ def test_measuring_is_heavy_work_and_can_be_stopped(split: House) -> None:
     wait_until(lambda: split.studio.jobs.holder() is None)
     assert split.studio.verdicts.latest(split.project) is None
     assert measured(split).n == 3  # and the model is free again
+
+
+def test_a_stop_is_heard_while_the_ranges_are_worked_out(split: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ragtune_ui.studio import verdict
+
+    real = verdict.judge
+
+    def stop_first(**given):
+        split.studio.jobs.stop(split.project, split.project.jobs()[0].id)
+        return real(**given)
+
+    monkeypatch.setattr(verdict, "judge", stop_first)
+    assert split.wait(split.studio.verdicts.measure(split.project)).state == "stopped"
+    assert split.studio.verdicts.latest(split.project) is None
