@@ -155,13 +155,19 @@ class Home:
         if any(not job.ended for job in project.runs() + project.jobs()):
             raise Busy("Work is running in this project.", "Wait until it is finished, or stop it first.")
         self.trash.mkdir(parents=True, exist_ok=True)
-        project.folder.replace(self.trash / id)
+        with project.changing():  # what is being written now is written before
+            project.folder.replace(self.trash / id)
 
     def restore(self, id: str) -> Project:
         if not re.fullmatch(r"[a-z0-9-]{1,64}", id) or not (self.trash / id / "project.json").exists():
             raise ProjectError("That project is no longer in the trash.", "Look for a backup of your own.")
-        (self.trash / id).replace(self.folder / id)
-        return Project(self.folder / id)
+        final = self.folder / id
+        if (final / "project.json").exists():
+            raise ProjectError("A project of that id is there already.", "Move that one to the trash first.")
+        if final.exists():  # what was written too late, as by an earlier version of RAGTune: it stays with its project
+            final.replace(self.trash / id / f"set-aside-{uuid.uuid4().hex[:6]}")
+        (self.trash / id).replace(final)
+        return Project(final)
 
     def discarded(self) -> list[Card]:
         """Projects in the trash, the latest first."""
@@ -217,6 +223,11 @@ class Project(Papers):
     @property
     def name(self) -> str:
         return self.card.name
+
+    @property
+    def here(self) -> bool:
+        """False once the project is in the trash."""
+        return (self.folder / "project.json").is_file()
 
     @property
     def readable(self) -> bool:

@@ -77,9 +77,14 @@ class Chat:
                 said = {side: reply.text for side, reply in latest.items()}
                 turn = replace(turn, base=said.get("base", ""), tuned=said.get("tuned", ""))
                 if said:
-                    with project.changing():
-                        project.keep_turns([*project.turns(), turn])
+                    self._keep(project, turn)
         yield Exchange(turn, latest.get("base"), latest.get("tuned"), True)
+
+    def _keep(self, project: Project, turn: Turn) -> None:
+        """Keep a turn, unless its project went to the trash meanwhile: that would make its folder anew outside."""
+        with project.changing():
+            if project.here:
+                project.keep_turns([*project.turns(), turn])
 
     def setting(self, project: Project, run: str) -> tuple[Path, Contract, Path | None]:
         """Model folder, contract and adapter of a run; the project's model and no adapter for "".

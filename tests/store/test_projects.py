@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -148,6 +149,23 @@ def test_discard_and_restore(home: Home, project: Project) -> None:
     assert home.discarded() == []
     with pytest.raises(ProjectError, match="trash"):
         home.restore(project.id)
+
+
+def test_what_was_written_beside_a_project_in_the_trash_comes_back_with_it(home: Home, project: Project) -> None:
+    project.keep_questions([question()])
+    home.discard(project.id)
+    project.keep_judgements([])  # too late: it makes the folder anew
+    assert project.folder.exists() and home.projects() == []
+    assert home.restore(project.id).questions() == [question()]
+    assert [p.name for p in project.folder.glob("set-aside-*/*")] == ["judgements.jsonl"]
+
+
+def test_a_project_does_not_come_back_over_another(home: Home, project: Project) -> None:
+    home.discard(project.id)
+    shutil.copytree(home.trash / project.id, project.folder)  # brought back by hand
+    with pytest.raises(ProjectError, match="there already"):
+        home.restore(project.id)
+    assert [c.id for c in home.discarded()] == [project.id]
 
 
 def test_a_project_in_which_work_runs_is_not_discarded(home: Home, project: Project) -> None:

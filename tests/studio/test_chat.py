@@ -87,6 +87,16 @@ def test_a_browser_that_leaves_keeps_what_was_said_and_frees_the_model(tuned: Ho
     assert list(tuned.studio.chat.ask(tuned.project, RED))[-1].done  # and nothing is held
 
 
+def test_an_answer_that_grows_while_its_project_goes_to_the_trash_leaves_nothing_behind(tuned: House) -> None:
+    answer = tuned.studio.chat.ask(tuned.project, RED)
+    for _ in range(4):
+        next(answer)
+    tuned.studio.home.discard(tuned.project.id)
+    assert list(answer)[-1].done
+    assert not tuned.project.folder.exists()
+    assert tuned.studio.home.restore(tuned.project.id).turns() == []
+
+
 def test_an_answer_may_wander_from_thread_to_thread(tuned: House) -> None:
     # A web server asks each piece of a stream of whichever thread is free.
     answer = tuned.studio.chat.ask(tuned.project, RED)
