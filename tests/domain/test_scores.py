@@ -20,6 +20,7 @@ from ragtune_ui.domain.scores import (
     normal,
     token_f1,
     value_of,
+    widening,
 )
 
 BLANK = Outcome("q", "d", True, "", "", False, em=0.0, f1=0.0, cited=0, cited_right=0, oracles=1, found=True)
@@ -184,6 +185,44 @@ def test_bootstrap_draws_whole_documents():
 def test_bootstrap_draws_questions_where_documents_are_few():
     interval = bootstrap(outcomes([0, 1] * 4, [n // 2 for n in range(8)]), None, F1)
     assert interval.low < 50 < interval.high
+
+
+@pytest.mark.parametrize(("documents", "t"), [(5, 2.7764), (6, 2.5706), (10, 2.2622), (30, 2.0452), (101, 1.9840)])
+def test_widening_is_t_over_z_for_so_many_documents(documents, t):
+    assert widening(documents) == pytest.approx(t / 1.95996 * (documents / (documents - 1)) ** 0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(("documents", "each"), [(5, 10), (7, 8), (10, 6)])
+def test_one_interval_in_twenty_misses_also_with_few_documents(documents, each, monkeypatch):
+    """Gains of mean 0, documents of sd 0.10, questions of sd 0.35: 0 should lie outside in 5 % of 600 trials."""
+
+    def missed():
+        rng = np.random.default_rng(7)
+        clear = 0
+        for trial in range(600):
+            gains = rng.normal(0, 0.10, (documents, 1)) + rng.normal(0, 0.35, (documents, each))
+            at = [n // each for n in range(documents * each)]
+            zero = outcomes([0] * len(at), at)
+            clear += bootstrap(zero, outcomes(gains.ravel(), at), F1, seed=trial, resamples=1000).clear
+        return clear / 600
+
+    assert 0.02 < missed() < 0.075
+    monkeypatch.setattr(scores, "widening", lambda documents: 1.0)
+    assert missed() > 0.09  # the plain percentiles
+
+
+def test_below_five_documents_nothing_is_widened(monkeypatch):
+    at = [n // 5 for n in range(20)]
+    plain = bootstrap(outcomes([0, 1, 1, 0] * 5, at), None, F1)
+    monkeypatch.setattr(scores, "widening", lambda documents: 2.0)
+    assert bootstrap(outcomes([0, 1, 1, 0] * 5, at), None, F1) == plain
+
+
+def test_a_widened_range_stays_within_what_can_be():
+    shares = bootstrap(outcomes([1, 1, 1, 1, 1, 0]), None, F1)
+    assert shares.low >= 0 and shares.high == 100
+    gain = bootstrap(outcomes([0, 0, 0, 0, 0, 1]), outcomes([1, 1, 1, 1, 1, 0]), F1)
+    assert gain.low >= -100 and gain.high == 100
 
 
 def test_clear_means_zero_is_outside():
