@@ -102,7 +102,7 @@ def _write_adapter(run: Path, to: Path, name: str) -> str:
     folder = to / ADAPTER
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / "adapter" / "adapter_model.safetensors", folder / "adapter_model.safetensors")
-    config = json.loads((run / "adapter" / "adapter_config.json").read_text(encoding="utf-8"))
+    config = _read(run / "adapter" / "adapter_config.json")
     config["base_model_name_or_path"] = name
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return "float32"
@@ -124,7 +124,40 @@ def _write_merged(run: Path, model: Path, to: Path, precision: str = "") -> str:
     for file in TOKENIZER_FILES:  # copied, not written anew: the same bytes give the same tokens
         if (model / file).is_file():
             shutil.copyfile(model / file, folder / file)
+    config = _config(_read(folder / "config.json"), _read(model / "config.json"), precision)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return precision
+
+
+def _config(saved: dict[str, Any], own: dict[str, Any], precision: str) -> dict[str, Any]:
+    """The merged model's configuration in the words of its base's ``own`` file.
+
+    ``saved`` is as transformers 5 writes it. Older versions and most converters do not know its keys for positions
+    (``rope_parameters``); they then take defaults, say nothing, and the model talks nonsense.
+    """
+    alike = own.get("model_type") == saved.get("model_type")  # else only a part of the base, its text model, is saved
+    config = {**own, "architectures": saved.get("architectures")} if alike else dict(saved)
+    if "quantization_config" not in saved:
+        config.pop("quantization_config", None)
+    for key in ("auto_map", "_name_or_path"):  # code and places that do not come along
+        config.pop(key, None)
+    config.update(dtype=precision, torch_dtype=precision)
+    for part in (config, config.get("text_config")):
+        if isinstance(part, dict):
+            part.update({key: precision for key in ("dtype", "torch_dtype") if part.get(key)})
+            part.update({key: value for key, value in _older_positions(part).items() if key not in part})
+    return config
+
+
+def _older_positions(config: dict[str, Any]) -> dict[str, Any]:
+    """What ``rope_parameters`` says, under the keys that were read before there were any; each layer type with
+    parameters of its own had no common form."""
+    new = config.get("rope_parameters")
+    if not isinstance(new, dict) or "rope_theta" not in new:
+        return {}
+    lone = {key: new[key] for key in ("rope_theta", "partial_rotary_factor") if key in new}
+    scaling = {key: value for key, value in new.items() if key not in lone}
+    return {**lone, **({"rope_scaling": scaling} if scaling.get("rope_type", "default") != "default" else {})}
 
 
 def _settle_generation(model: Any, tokenizer: Any) -> None:
@@ -137,8 +170,13 @@ def _settle_generation(model: Any, tokenizer: Any) -> None:
     )  # fmt: skip
 
 
+def _read(file: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return record
+
+
 def _stored_precision(model: Path) -> str:
-    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    config = _read(model / "config.json")
     stored = str(config.get("dtype") or config.get("torch_dtype") or "float32")
     return stored if stored in ("float16", "bfloat16", "float32") else "float32"
 

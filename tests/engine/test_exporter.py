@@ -142,6 +142,55 @@ def test_a_merged_model_keeps_the_precision_of_its_base(tiny_model: Path, tmp_pa
     assert report["precision"] == {"merged": "float32"} and report["same"] == 0
 
 
+OLD = {"rope_theta": 1_000_000.0}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 256}
+
+
+def words_of_transformers_4(config: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """A configuration as nearly all models on the hub have it."""
+    del config["rope_parameters"], config["dtype"]
+    return {**config, **old, "torch_dtype": "float32", "transformers_version": "4.40.1"}
+
+
+@pytest.mark.parametrize("scaling", [None, YARN], ids=["plain", "yarn"])
+@pytest.mark.parametrize("words", ["of transformers 4", "of transformers 5"])
+def test_old_and_new_programs_read_the_same_positions(
+    tiny_model: Path, tmp_path: Path, words: str, scaling: dict[str, Any] | None
+) -> None:
+    """transformers 4 takes 10,000 where it finds no ``rope_theta``, without a word."""
+    import torch
+    from transformers import AutoConfig, Qwen2Config, Qwen2ForCausalLM
+
+    from ragtune_ui.engine.models import load_tokenizer
+
+    base, out = tmp_path / "base", tmp_path / "out"
+    tokenizer = load_tokenizer(tiny_model)
+    config = Qwen2Config(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=1024,
+        rope_parameters={"rope_type": "default", **OLD, **(scaling or {})},
+    )  # fmt: skip
+    Qwen2ForCausalLM(config).to(torch.float32).save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    own = json.loads((base / "config.json").read_text())
+    own |= {"_name_or_path": "/home/me/base", "auto_map": {"AutoConfig": "configuration_base.BaseConfig"}}
+    if words == "of transformers 4":
+        own = words_of_transformers_4(own, {**OLD, "rope_scaling": scaling})
+    (base / "config.json").write_text(json.dumps(own))
+    (tmp_path / "run").mkdir()
+    run = run_of(base, tmp_path / "run", "owner/tiny")
+    report = ModelExporter().export(run, base, out, CONTRACT, ["merged"], checks_of(base, run), quiet)
+    assert report["same"] == 4
+    written = json.loads((out / "model" / "config.json").read_text())
+    assert written["rope_theta"] == 1_000_000 and written.get("rope_scaling") == scaling  # what transformers 4 reads
+    new = AutoConfig.from_pretrained(out / "model")
+    assert new.rope_parameters["rope_theta"] == 1_000_000
+    assert new.rope_parameters["rope_type"] == (scaling or {"rope_type": "default"})["rope_type"]
+    assert written["torch_dtype"] == written["dtype"] == "float32"
+    changed = {key for key in own.keys() | written.keys() if own.get(key) != written.get(key)}
+    assert changed <= {"dtype", "torch_dtype", "rope_theta", "rope_scaling", "_name_or_path", "auto_map"}
+
+
 def test_nothing_to_export_is_told(tiny_model: Path, run: Path, tmp_path: Path) -> None:
     with pytest.raises(ShippingError, match="no model"):
         ModelExporter().export(tmp_path, tiny_model, tmp_path / "to", CONTRACT, ["adapter"], [], quiet)
