@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 
@@ -103,6 +104,7 @@ def mrr(ranks: Sequence[int | None], k: int = 10) -> float:
 
 FEWEST_DOCUMENTS = 5  # that answers rest on, for an interval over documents
 BLOCK = 1_000_000  # counts of resamples held at once
+Unit = Literal["document", "question"]
 Ratio = Callable[[Outcome], tuple[float, float]]
 """A metric as the parts of one fraction: it is the sum of the first over the sum of the second.
 Every metric here has this form, so 10,000 resamples are two matrix products."""
@@ -181,9 +183,10 @@ class Bootstrap:
     ) -> None:
         self._answers, self._metrics = answers, metrics
         asked = next(iter(answers.values()))
-        documents = len({o.document for o in asked if o.answerable})
-        whole = documents >= FEWEST_DOCUMENTS
-        self._wide = widening(documents) if whole else 1.0
+        self.documents = len({o.document for o in asked if o.answerable})  # that answers rest on
+        whole = self.documents >= FEWEST_DOCUMENTS
+        self.unit: Unit = "document" if whole else "question"
+        self._wide = widening(self.documents) if whole else 1.0
         keys = [o.document if whole else o.question for o in asked]
         group = {key: n for n, key in enumerate(dict.fromkeys(keys))}
         rows, units = np.array([group[key] for key in keys], dtype=int), len(group)

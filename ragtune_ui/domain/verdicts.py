@@ -9,7 +9,7 @@ from typing import Literal
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.passages import Chunk
 from ragtune_ui.domain.questions import Question
-from ragtune_ui.domain.scores import METRICS, Bootstrap, Interval, Outcome, exact_match, token_f1
+from ragtune_ui.domain.scores import METRICS, Bootstrap, Interval, Outcome, Unit, exact_match, token_f1
 
 Cell = Literal["base", "base_rag", "tuned", "tuned_rag"]
 CELLS: tuple[Cell, ...] = ("base", "base_rag", "tuned", "tuned_rag")
@@ -66,6 +66,8 @@ class Verdict:
     made: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    documents: int = 0  # that the answers to the questions rest on
+    unit: Unit | None = None  # what was resampled for the ranges; None in verdicts made before this was kept
 
 
 def judge_reply(question: Question, reply: str, passages: Sequence[Chunk], contract: Contract) -> Outcome:
@@ -117,7 +119,7 @@ def judge(
     difference = {name: drawn.interval(name, "tuned_rag", than="base_rag") for name in METRICS}
     silent = sum(not q.answerable for q in questions)
     checks = _checks(difference, cells, retrieval, leaked, len(questions), silent)
-    decision, headline, sentence = _say(difference, checks, len(questions))
+    decision, headline, sentence = _say(difference, checks, len(questions), reach(drawn.unit, drawn.documents))
     return Verdict(
         id=id,
         run=run,
@@ -132,7 +134,18 @@ def judge(
         misses=tuple(_misses(questions, outcomes["tuned_rag"])),
         made=made,
         seconds=seconds,
+        documents=drawn.documents,
+        unit=drawn.unit,
     )
+
+
+def reach(unit: Unit, documents: int) -> str:
+    """What a range holds for: few documents tell how other questions about them would fare, no more."""
+    if unit == "document":
+        return "for other documents of this kind"
+    if documents > 1:
+        return f"for other questions about these {documents} documents"
+    return "for other questions about this document" if documents else "for other questions of this kind"
 
 
 def _checks(
@@ -174,9 +187,10 @@ def _checks(
     )
 
 
-def _say(difference: Mapping[str, Interval], checks: Sequence[Check], n: int) -> tuple[Decision, str, str]:
+def _say(difference: Mapping[str, Interval], checks: Sequence[Check], n: int, holds: str) -> tuple[Decision, str, str]:
+    """The decision, its headline and its sentence; ``holds`` says what the range holds for."""
     gain = difference["f1"]
-    between = f"95 % sure between {signed(gain.low)} and {signed(gain.high)}"
+    between = f"95 % sure between {signed(gain.low)} and {signed(gain.high)} {holds}"
     spread = f"{signed(gain.mean)} points of answer overlap (F1), {between}"
     if n < LEAST_QUESTIONS:
         return (

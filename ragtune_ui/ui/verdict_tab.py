@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from ragtune_ui.domain.runs import Job, time_words
-from ragtune_ui.domain.scores import Interval
-from ragtune_ui.domain.verdicts import LEAST_QUESTIONS, SAID, Verdict, signed
+from ragtune_ui.domain.scores import FEWEST_DOCUMENTS, Interval
+from ragtune_ui.domain.verdicts import LEAST_QUESTIONS, SAID, Verdict, reach, signed
 from ragtune_ui.ui import cards, charts, trained
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.page import Page
@@ -84,6 +84,18 @@ def interval(value: Interval) -> str:
     return f"{value.mean:.0f} % ({value.low:.0f} to {value.high:.0f})" if value.n else "–"
 
 
+def ranges(verdict: Verdict) -> str:
+    """What the ranges are and what they hold for."""
+    made = "Ranges are 95 % intervals from 10,000 resamples"
+    if verdict.unit is None:
+        return f"{made} by document, or by question where there were fewer than {FEWEST_DOCUMENTS} documents."
+    holds = f"They hold {reach(verdict.unit, verdict.documents)}"
+    if verdict.unit == "document":
+        return f"{made} of {verdict.documents} whole documents with all their questions. {holds}."
+    few = f"of the questions: fewer than {FEWEST_DOCUMENTS} documents say little of how documents differ"
+    return f"{made} {few}. {holds}, not for other documents."
+
+
 def all_figures(verdict: Verdict) -> Html:
     """Every metric of all four cells with its range, and how well search did."""
     heads = ("Measure", *CELL_WORDS.values(), "Difference")
@@ -101,7 +113,7 @@ def all_figures(verdict: Verdict) -> Html:
         (f"Among the {k} that were given", found.get("hit@k")),
     ]
     facts = cards.facts([(label, f"{100 * v:.0f} %") for label, v in search if v is not None])
-    note = tag("p", "Ranges are 95 % intervals from 10,000 resamples by document.", cls="caption")
+    note = tag("p", ranges(verdict), cls="caption")
     return cards.folded(
         "All figures, also without passages",
         cards.table(heads, rows, "All figures", numbers=range(1, 6)),

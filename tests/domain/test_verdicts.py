@@ -6,7 +6,7 @@ import pytest
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.scores import Interval, Outcome
-from ragtune_ui.domain.verdicts import CELLS, Check, _say, judge, judge_reply, signed
+from ragtune_ui.domain.verdicts import CELLS, Check, _say, judge, judge_reply, reach, signed
 from tests.domain.makers import asked, library, question
 
 CONTRACT = Contract()
@@ -65,10 +65,13 @@ def cell(f1=1.0, refuse_unknown=True, refuse_known=0, found=True):
     return made
 
 
-def verdict(base, tuned, leaked=0, n=24, hit=0.9):
+def verdict(base, tuned, leaked=0, n=24, hit=0.9, documents=20):
     closed = cell(0.0, refuse_unknown=False)
     cells = {"base": closed, "base_rag": base, "tuned": closed, "tuned_rag": tuned}
-    cut = {name: outcomes[:n] for name, outcomes in cells.items()}
+    cut = {
+        name: [replace(o, document=f"d{i % documents}") if o.answerable else o for i, o in enumerate(outcomes[:n])]
+        for name, outcomes in cells.items()
+    }
     return judge("v", "r", ASKED[:n], cut, {"hit@k": hit}, leaked, made="now", seconds=2.0)
 
 
@@ -122,8 +125,22 @@ def test_not_enough():
 
 def test_use_says_nothing_of_refusals_where_they_did_not_improve():
     gains = {"f1": Interval(9, 2, 16, 30), "refusal_f1": Interval(3, -2, 8, 30)}
-    decision, _, sentence = _say(gains, [Check("care", "Search", "70 %")], 30)
-    assert decision == "use" and sentence.endswith("between +2 and +16.")
+    decision, _, sentence = _say(gains, [Check("care", "Search", "70 %")], 30, "for all")
+    assert decision == "use" and sentence.endswith("between +2 and +16 for all.")
+
+
+def test_the_sentence_says_what_the_range_holds_for():
+    """Of five documents on, it is about other documents; below, only about other questions of the same ones."""
+    many = verdict(cell(0.5), cell(1.0))
+    assert (many.unit, many.documents) == ("document", 20) and "for other documents of this kind." in many.sentence
+    few = verdict(cell(0.5), cell(1.0), documents=3)
+    assert (few.unit, few.documents) == ("question", 3)
+    assert few.sentence.startswith("+42 points of answer overlap (F1), 95 % sure between ")
+    assert " for other questions about these 3 documents." in few.sentence
+    chance = verdict(cell(0.5), cell(0.5))
+    assert "for other documents of this kind: the range includes zero" in chance.sentence
+    assert reach("question", 1) == "for other questions about this document"
+    assert reach("question", 0) == "for other questions of this kind"
 
 
 def test_each_cause_of_a_miss_is_named():

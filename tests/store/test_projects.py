@@ -445,6 +445,12 @@ def test_verdicts_come_back_latest_first(project: Project) -> None:
     project.keep_verdict(older)
     (project.folder / "verdicts" / ".new-abc-v3.json").write_text("{")
     assert project.verdicts() == [newer, older]
+    path = project.folder / "verdicts" / "v1.json"
+    kept = json.loads(path.read_text())
+    for later in ("documents", "unit"):  # not in verdicts of the first make
+        del kept[later]
+    path.write_text(json.dumps(kept))
+    assert project.verdicts() == [newer, older] and older.unit is None
 
 
 def test_a_card_is_what_it_says(project: Project) -> None:

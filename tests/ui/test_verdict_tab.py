@@ -63,6 +63,15 @@ def test_every_metric_of_every_cell_has_a_range() -> None:
     assert verdict_tab.interval(Interval(0, 0, 0, 0)) == "–"
 
 
+def test_the_caption_names_what_was_resampled_and_what_the_ranges_hold_for() -> None:
+    many = verdict_tab.all_figures(replace(VERDICT, unit="document", documents=7))
+    assert "resamples of 7 whole documents" in many and "They hold for other documents of this kind." in many
+    few = verdict_tab.all_figures(replace(VERDICT, unit="question", documents=3))
+    assert "resamples of the questions" in few and "about these 3 documents, not for other documents." in few
+    older = verdict_tab.all_figures(VERDICT)
+    assert "by document, or by question where there were fewer than 5 documents." in older
+
+
 def test_misses_are_escaped_and_carry_cause_and_remedy() -> None:
     shown = verdict_tab.misses(VERDICT)
     assert (
