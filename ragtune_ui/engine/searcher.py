@@ -89,8 +89,9 @@ class LanceSearcher:
                     self._shelf.write(index.table if index else None, new, vectors, self._embedder.fingerprint, worded)
                 if gone:
                     self._shelf.remove(gone)
-                if new or gone:
-                    self._shelf.settle(progress)
+                forget = self._to_forget(had, wanted, bool(new or gone))
+                if new or gone or forget:
+                    self._shelf.settle(progress, forget)
             finally:
                 with self._lock:
                     self._kept, self._frozen = None, False
@@ -174,6 +175,12 @@ class LanceSearcher:
             self._kept = None
         return Updated(removed=number)
 
+    def _to_forget(self, had: Mapping[str, Chunk], wanted: Mapping[str, Chunk], changed: bool) -> bool:
+        """Whether the table is to be written anew, lest its files keep what is no longer in it. Where that means
+        to build the index of vectors again, not for a passage mended: its document still has the words."""
+        went = {c.document for c in had.values()} - {c.document for c in wanted.values()}
+        return bool(went) or (self._shelf.stale() and (len(wanted) < shelf.LARGE or not changed))
+
     def _usable(self) -> _Index | None:
         """The index if it can be added to; otherwise None, and what is left of it is removed."""
         index = self._read()
@@ -254,7 +261,10 @@ def _near(index: _Index, bm25: np.ndarray, vector: np.ndarray, settings: SearchS
     import numpy as np
 
     most = max(CANDIDATES, 5 * settings.number)
-    near = [index.rows[id] for id in shelf.nearest(index.table, vector, most) if id in index.rows]
+    try:
+        near = [index.rows[id] for id in shelf.nearest(index.table, vector, most) if id in index.rows]
+    except shelf.Trouble:  # the files of this version just went; all of it is in memory
+        near = list(range(len(index.chunks)))
     best = np.argpartition(-bm25, min(most, len(bm25)) - 1)[:most]
     rows = np.unique(np.concatenate([np.array(near, dtype=np.int64), best[bm25[best] > 0]]))
     cosine = np.zeros(len(bm25), dtype=np.float32)

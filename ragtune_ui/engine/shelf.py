@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ TABLE = "passages"
 BATCH = 20_000  # rows written at once: each write is a version of the table
 LARGE = 50_000  # passages from which an index of vectors (HNSW) is built
 BEHIND = 0.1  # share of rows outside that index from which it is built anew
+AT_ONCE = timedelta(milliseconds=1)  # after which an earlier version goes: whoever searches holds the rows in memory
 LOOK = 5.0  # seconds for which a table in object storage is taken to be as it was
 PATIENCE = {"timeout": "20s", "connect_timeout": "5s", "client_max_retries": "2"}
 _FIELDS = tuple(field.name for field in dataclasses.fields(Chunk))
@@ -130,17 +132,30 @@ class Shelf:
         except Trouble as error:
             raise self._unreachable(error) from None
 
-    def settle(self, progress: Progress) -> None:
+    def stale(self) -> bool:
+        """True where files of the folder hold rows that are no longer in the table. Object storage is not asked."""
+        inside = self._folder / f"{TABLE}.lance"
+        return not self.far and (any(inside.glob("_deletions/*")) or len(list(inside.glob("_versions/*.manifest"))) > 1)
+
+    def settle(self, progress: Progress, forget: bool = False) -> None:
         """Join small files; above ``LARGE`` passages build the index of vectors. Search works meanwhile.
+
+        With ``forget`` the whole table is written anew, so that no file keeps a word of a row that went: LanceDB
+        only marks rows as removed until a tenth of their file is, and keeps earlier versions for a week.
 
         Raises:
             Stopped: passed on from ``progress``; the half-built index is thrown away.
         """
-        table = self._connect().open_table(TABLE)
-        if table.count_rows() >= LARGE and not near_ready(table):
-            _while_waiting(lambda: _build(table), progress)
-        table.optimize()
-        self._looked = (0.0, None)
+        db = self._connect()
+        table = db.open_table(TABLE)
+        if forget:
+            table = db.create_table(TABLE, table.to_arrow(), mode="overwrite")
+        try:
+            if table.count_rows() >= LARGE and not near_ready(table):
+                _while_waiting(lambda: _build(table), progress)
+        finally:
+            table.optimize(cleanup_older_than=AT_ONCE)
+            self._looked = (0.0, None)
 
     @property
     def _folder(self) -> Path:

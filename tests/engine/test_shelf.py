@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,56 @@ def test_an_older_table_is_read_and_added_to(tmp_path: Path) -> None:
     assert old.count() == 5 and "mended" in stock.open().schema.names
 
 
+def on_disk(place: Path, word: str) -> list[str]:
+    """Files under a folder that hold a word."""
+    return [p.name for p in place.rglob("*") if p.is_file() and word.encode() in p.read_bytes()]
+
+
+def test_what_is_removed_or_mended_is_in_no_file(tmp_path: Path) -> None:
+    place = tmp_path / "index.lance"
+    searcher = LanceSearcher(place, CountingEmbedder())
+    others, _ = many(60)  # so many that LanceDB by itself would only mark the others as removed
+    secret, typo = chunk(900, "will.md", "Aldous inherits the quarry."), chunk(901, "d0", "The foghornn is tested.")
+    searcher.update([*others, secret, typo], quiet)
+    assert on_disk(place, "quarry") and on_disk(place, "foghornn")
+    right = replace(typo, text="The foghorn is tested.")
+    searcher.update([*others, secret, right], quiet)
+    assert not on_disk(place, "foghornn") and on_disk(place, "quarry")
+    searcher.update([*others, right], quiet)
+    assert not on_disk(place, "quarry") and not on_disk(place, "will.md")
+    assert len(list(place.rglob("*.manifest"))) == 1
+    fresh = LanceSearcher(place, CountingEmbedder())
+    assert fresh.count() == 61 and found(fresh, "foghorn")[0] == right.text
+
+
+def test_what_an_earlier_version_of_ragtune_left_goes_with_the_next_update(tmp_path: Path) -> None:
+    place = tmp_path / "index.lance"
+    searcher, (others, _) = LanceSearcher(place, CountingEmbedder()), many(60)
+    searcher.update([*others, chunk(900, "will.md", "Aldous inherits the quarry.")], quiet)
+    searcher._shelf.remove([chunk(900, "", "").id])
+    searcher._shelf.open().optimize()
+    assert on_disk(place, "quarry")
+    assert searcher.update(others, quiet).removed == 0
+    assert not on_disk(place, "quarry") and searcher.count() == 60
+
+
+def test_a_large_table_is_written_anew_for_a_document_not_for_a_passage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "LARGE", 20)
+    built: list[int] = []
+    monkeypatch.setattr(shelf, "_build", lambda table: built.append(1))
+    monkeypatch.setattr(shelf, "near_ready", lambda table: bool(built))
+    place, (chunks, _) = tmp_path / "index.lance", many(60)
+    searcher = LanceSearcher(place, CountingEmbedder())
+    searcher.update(chunks, quiet)
+    version = searcher._shelf.open().version
+    searcher.update(chunks[1:], quiet)
+    assert on_disk(place, "Item 0 of") and searcher._shelf.open().version > version
+    searcher.update(chunks[10:], quiet)
+    assert not on_disk(place, "Item 0 of") and not on_disk(place, "Item 5 of") and searcher.count() == 50
+
+
 def test_above_its_size_the_index_of_vectors_is_built_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf, "LARGE", 300)
     chunks, _ = many(400)
@@ -91,6 +142,8 @@ def test_above_its_size_the_index_of_vectors_is_built_and_used(tmp_path: Path, m
     assert asked and near[0] == chunks[77].id
     exact = searcher.search(["Item 77 of the store"] * 9, SearchSettings(5))[0]
     assert [p.chunk.id for p in exact] == near and len(asked) == 1
+    monkeypatch.setattr(shelf, "nearest", lambda *a: (_ for _ in ()).throw(RuntimeError("Not found: data/1.lance")))
+    assert [p.chunk.id for p in searcher.search(["Item 77 of the store"], SearchSettings(5))[0]] == near
     only = searcher.search(["Item 77 of the store"], SearchSettings(5), ["d3"])[0]
     assert {p.chunk.document for p in only} == {"d3"} and len(asked) == 1
 
