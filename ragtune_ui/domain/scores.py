@@ -20,7 +20,8 @@ from ragtune_ui.domain.words import apart, is_letter
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95 % interval, all in percent (0 to 100), differences in points."""
+    """A mean with its 95 % interval, all in percent (0 to 100), differences in points; of nothing where ``n``, the
+    number of replies that count, is 0."""
 
     mean: float
     low: float
@@ -134,6 +135,10 @@ METRICS: Mapping[str, Ratio] = {
 }
 
 
+# No refusal can be right where every question has an answer: then these say nothing.
+OF_SILENCE = {"refusal_precision", "refusal_recall", "refusal_f1"}
+
+
 def value_of(outcomes: Sequence[Outcome], metric: Ratio) -> float:
     """The metric over ``outcomes``, 0 to 1; 0 where nothing counts."""
     parts = [metric(o) for o in outcomes]
@@ -191,11 +196,15 @@ class Bootstrap:
         group = {key: n for n, key in enumerate(dict.fromkeys(keys))}
         rows, units = np.array([group[key] for key in keys], dtype=int), len(group)
         sums = np.zeros((2, units, len(answers) * len(metrics)))
+        silent = any(not o.answerable for o in asked)
         self._column: dict[tuple[str, str], int] = {}
+        self._counted: dict[tuple[str, str], int] = {}  # replies that a metric looks at
         for name, outcomes in answers.items():
             for measure, metric in metrics.items():
                 column = self._column[name, measure] = len(self._column)
                 parts = np.array([metric(o) for o in outcomes], dtype=float).reshape(-1, 2)
+                looks = silent or measure not in OF_SILENCE
+                self._counted[name, measure] = int((parts[:, 1] > 0).sum()) if looks else 0
                 for side in (0, 1):
                     sums[side, :, column] = np.bincount(rows, parts[:, side], units)
         self._samples = np.zeros((len(self._column), resamples))
@@ -212,7 +221,7 @@ class Bootstrap:
     def interval(self, measure: str, of: str, than: str = "") -> Interval:
         """Mean and 95 % interval of a metric of the answers ``of``, or how much it is more than that of
         ``than``: paired, as both answer the same questions."""
-        n = len(self._answers[of])
+        n = min(self._counted[name, measure] for name in (of, than or of))
         if not n:
             return Interval(0.0, 0.0, 0.0, 0)
         metric = self._metrics[measure]

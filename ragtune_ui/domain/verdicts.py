@@ -158,9 +158,9 @@ def _checks(
 ) -> tuple[Check, ...]:
     """What must hold before a model is relied on; ``silent`` of the ``n`` questions have no answer in the documents."""
     gain, tuned = difference["f1"], cells["tuned_rag"]
-    over = tuned["over_refusal"].mean
-    hit = 100 * retrieval.get("hit@k", 0.0)
-    cites, admits = tuned["citation_precision"].mean, tuned["refusal_recall"].mean
+    over, admits, cites, hit = (
+        tuned["over_refusal"], tuned["refusal_recall"], tuned["citation_precision"], retrieval.get("hit@k"),
+    )  # fmt: skip
     return (
         Check(
             "good" if gain.low > 0 else "bad" if gain.high < 0 else "care",
@@ -169,21 +169,25 @@ def _checks(
         ),
         Check("good" if leaked == 0 else "bad", "No held-back question was seen in training", f"{leaked} of {n}"),
         Check(
-            "good" if over <= OVER_REFUSAL_BOUND else "bad",
+            "care" if not over.n else "good" if over.mean <= OVER_REFUSAL_BOUND else "bad",
             "Does not say “your documents do not say” when they do",
-            f"{over:.0f} % wrongly refused",
+            f"{over.mean:.0f} % wrongly refused" if over.n else "not measured: search found no right passage",
         ),
         Check(
-            "care" if not silent else "good" if admits >= SILENCE_BOUND else "bad",
+            "care" if not silent else "good" if admits.mean >= SILENCE_BOUND else "bad",
             "Says “your documents do not say” when they do not",
-            f"{admits:.0f} % of {silent}" if silent else "not measured: no such question is held back",
+            f"{admits.mean:.0f} % of {silent}" if silent else "not measured: no such question is held back",
         ),
         Check(
-            "good" if cites >= CITATION_BOUND else "bad",
+            "good" if cites.mean >= CITATION_BOUND else "bad",
             "The passages it names prove the answer",
-            f"{cites:.0f} % right",
+            f"{cites.mean:.0f} % right" if cites.n else "it names none",
         ),
-        Check("good" if hit >= 80 else "care", "Search finds the right passage", f"{hit:.0f} % of questions"),
+        Check(
+            "good" if hit is not None and hit >= 0.8 else "care",
+            "Search finds the right passage",
+            f"{100 * hit:.0f} % of questions" if hit is not None else "not measured: no question has a right passage",
+        ),
     )
 
 
@@ -213,8 +217,8 @@ def _say(difference: Mapping[str, Interval], checks: Sequence[Check], n: int, ho
             "Training helped, but do not rely on it yet.",
             f"{spread}. First look at: {red[0].label.lower()} ({red[0].figure}).",
         )
-    refusals = difference["refusal_f1"]
-    silent = " It now admits when your documents are silent." if refusals.low > 0 else ""
+    # Refusal F1 would rise by fewer wrong refusals, too.
+    silent = " It now admits when your documents are silent." if difference["refusal_recall"].low > 0 else ""
     return "use", "Training helped. You can use this model for questions about these documents.", f"{spread}.{silent}"
 
 

@@ -159,6 +159,8 @@ class Verdicts:
             if question.evidence:
                 oracles = {c.id for c in question.oracles(chunks)}
                 ranks.append(next((n for n, c in enumerate(found, 1) if c.id in oracles), None))
+        if not ranks:  # nothing can be found for questions without an answer
+            return {"k": float(number)}
         return {
             "hit@1": hit_at(ranks, 1),
             "hit@3": hit_at(ranks, 3),

@@ -161,6 +161,9 @@ def dot_range(rows: Sequence[tuple[str, Interval, Interval]], top: float = 100.0
         parts.append(tag("text", f"{top * n / 4:.0f} %", x=x, y=height - 8, text_anchor="middle", cls="tick"))
     for n, (_, base, tuned) in enumerate(rows):
         for interval, y, cls in ((base, gap * n + 15, "base"), (tuned, gap * n + 31, "tuned")):
+            if not interval.n:  # a dot at 0 % would say that something was measured
+                parts.append(tag("text", "– not measured", x=0, y=y + 4, cls="tick"))
+                continue
             x = at(interval.mean)
             parts.append(tag("line", x1=at(interval.low), x2=at(interval.high), y1=y, y2=y, cls=cls))
             parts.append(tag("rect", x=x, y=y - 5, width=10, height=10, transform="translate(-5 0)", cls=cls)
@@ -174,6 +177,8 @@ def dot_range(rows: Sequence[tuple[str, Interval, Interval]], top: float = 100.0
 
 
 def _range(interval: Interval) -> str:
+    if not interval.n:
+        return "not measured"
     return f"{interval.mean:.0f} % (between {interval.low:.0f} and {interval.high:.0f})"
 
 

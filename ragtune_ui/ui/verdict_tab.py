@@ -102,7 +102,8 @@ def all_figures(verdict: Verdict) -> Html:
     rows = []
     for name, label in METRIC_WORDS.items():
         change = verdict.difference.get(name)
-        moved = f"{signed(change.mean)} ({signed(change.low)} to {signed(change.high)})" if change else "–"
+        seen = change if change and change.n else None
+        moved = f"{signed(seen.mean)} ({signed(seen.low)} to {signed(seen.high)})" if seen else "–"
         rows.append((label, *(interval(verdict.cells[cell][name]) for cell in CELL_WORDS), moved))
     found = verdict.retrieval
     k = int(found.get("k", 0))

@@ -176,6 +176,29 @@ def test_bootstrap_half_width_is_the_textbook_one():
     assert interval == bootstrap(outcomes([0, 1] * 50), None, F1)
 
 
+def test_n_is_the_number_of_replies_that_a_metric_looks_at():
+    drawn = Bootstrap({"some": [replace(o, question=f"q{n}") for n, o in enumerate(FIVE)]})
+    counted = {measure: drawn.interval(measure, "some").n for measure in METRICS}
+    assert counted == {
+        "em": 5, "f1": 5,
+        "citation_precision": 3,  # three cite and do not refuse
+        "citation_recall": 2, "over_refusal": 2,  # two are answerable and had the passage
+        "refusal_precision": 2, "refusal_recall": 2, "refusal_f1": 3,  # two refused, two unanswerable
+    }  # fmt: skip
+
+
+def test_nothing_is_measured_where_nothing_counts():
+    """No question without an answer, no passage found, no passage named: 0 % would be a figure of nothing."""
+    blind = [replace(BLANK, question=f"q{n}", found=False, refused=n > 2) for n in range(5)]
+    citing = [replace(o, found=True, cited=1, refused=False) for o in blind]
+    drawn = Bootstrap({"blind": blind, "citing": citing})
+    nothing = Interval(0.0, 0.0, 0.0, 0)
+    for measure in set(METRICS) - {"em", "f1"}:
+        assert drawn.interval(measure, "blind") == nothing
+        assert drawn.interval(measure, "citing", than="blind") == nothing
+    assert drawn.interval("citation_precision", "citing").n == drawn.interval("over_refusal", "citing").n == 5
+
+
 def test_bootstrap_draws_whole_documents():
     # Each of 6 documents holds one right and one wrong answer: whole documents always give one half.
     interval = bootstrap(outcomes([0, 1] * 6, [n // 2 for n in range(12)]), None, F1)

@@ -66,13 +66,13 @@ def cell(f1=1.0, refuse_unknown=True, refuse_known=0, found=True):
 
 
 def verdict(base, tuned, leaked=0, n=24, hit=0.9, documents=20):
-    closed = cell(0.0, refuse_unknown=False)
+    closed, found = cell(0.0, refuse_unknown=False), {} if hit is None else {"hit@k": hit}
     cells = {"base": closed, "base_rag": base, "tuned": closed, "tuned_rag": tuned}
     cut = {
         name: [replace(o, document=f"d{i % documents}") if o.answerable else o for i, o in enumerate(outcomes[:n])]
         for name, outcomes in cells.items()
     }
-    return judge("v", "r", ASKED[:n], cut, {"hit@k": hit}, leaked, made="now", seconds=2.0)
+    return judge("v", "r", ASKED[:n], cut, found, leaked, made="now", seconds=2.0)
 
 
 def marks(v):
@@ -104,6 +104,25 @@ def test_careful_where_a_check_is_red():
 def test_without_an_unanswerable_question_silence_is_not_measured():
     v = verdict(cell(0.3), cell(1.0), n=20)
     assert v.checks[3].mark == "care" and "not measured" in v.checks[3].figure and v.decision == "use"
+    for name in ("refusal_precision", "refusal_recall", "refusal_f1"):
+        assert v.difference[name].n == 0 and all(v.cells[c][name].n == 0 for c in CELLS)
+
+
+def test_what_could_not_be_measured_is_no_good_mark():
+    """Where the search found nothing, none is wrongly refused: nobody knows. A search without a question that has a
+    right passage is not at fault."""
+    v = verdict(cell(0.3), cell(1.0, found=False))
+    assert v.checks[2] == Check("care", v.checks[2].label, "not measured: search found no right passage")
+    mute = [replace(o, cited=0) for o in cell(1.0)]
+    assert verdict(cell(0.3), mute).checks[4] == Check("bad", "The passages it names prove the answer", "it names none")
+    assert verdict(cell(0.3), cell(1.0), hit=None).checks[5].figure.startswith("not measured")
+
+
+def test_fewer_wrong_refusals_are_no_admission():
+    """Silent documents were admitted before, too: only the wrong refusals went, and refusal F1 rose by them."""
+    v = verdict(cell(0.5, refuse_known=15), cell(1.0))
+    assert v.decision == "use" and v.difference["refusal_f1"].low > 0
+    assert v.difference["refusal_recall"].mean == 0 and "admits" not in v.sentence
 
 
 def test_no_difference_and_its_checks():
@@ -124,7 +143,7 @@ def test_not_enough():
 
 
 def test_use_says_nothing_of_refusals_where_they_did_not_improve():
-    gains = {"f1": Interval(9, 2, 16, 30), "refusal_f1": Interval(3, -2, 8, 30)}
+    gains = {"f1": Interval(9, 2, 16, 30), "refusal_recall": Interval(3, -2, 8, 30)}
     decision, _, sentence = _say(gains, [Check("care", "Search", "70 %")], 30, "for all")
     assert decision == "use" and sentence.endswith("between +2 and +16 for all.")
 

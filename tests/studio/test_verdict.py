@@ -87,6 +87,8 @@ def test_the_share_found_looks_as_far_as_the_models_are_given(split: House) -> N
     assert desk._retrieval(project, [question], [ranked], 20)["hit@k"] == 1.0
     assert desk._retrieval(project, [question], [ranked], 4)["hit@k"] == 0.0
     assert desk._retrieval(project, [question], [ranked], 20)["mrr"] == 0.0
+    silent = replace(question, evidence="", answerable=False)
+    assert desk._retrieval(project, [silent], [ranked], 4) == {"k": 4.0}  # nothing to find, so no share of it
 
 
 def test_leaks_are_counted(split: House) -> None:

@@ -98,6 +98,12 @@ def test_the_verdict_plot_places_dots_and_ranges() -> None:
     assert 'role="img"' in drawn
 
 
+def test_the_verdict_plot_has_no_dot_where_nothing_was_measured() -> None:
+    drawn = charts.dot_range([("Admits", Interval(0, 0, 0, 0), interval(63, 58, 68))])
+    assert drawn.count("<rect") == 0 and drawn.count("<circle") == 1 and drawn.count("– not measured") == 1
+    assert "original not measured, tuned 63 %" in drawn
+
+
 def test_the_verdict_plot_keeps_outliers_inside() -> None:
     drawn = charts.dot_range([("x", interval(-5, -20, 3), interval(101, 99, 140))])
     assert {float(v) for v in re.findall(r'(?:x1|x2|cx|x)="([\d.-]+)%"', drawn)} <= {0, 3, 25, 50, 75, 99, 100}

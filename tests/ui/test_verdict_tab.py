@@ -60,7 +60,11 @@ def test_every_metric_of_every_cell_has_a_range() -> None:
     )
     assert set(verdict_tab.METRIC_WORDS) == set(METRICS) and set(verdict_tab.CELL_WORDS) == set(CELLS)
     assert "90 %" in shown and "Among the 4 that were given" in shown
-    assert verdict_tab.interval(Interval(0, 0, 0, 0)) == "–"
+    nothing = Interval(0, 0, 0, 0)
+    assert verdict_tab.interval(nothing) == "–"
+    blank = replace(VERDICT, cells=dict.fromkeys(CELLS, FIGURES | {"refusal_f1": nothing}),
+                    difference={"refusal_f1": nothing})  # fmt: skip
+    assert "0 % (0 to 0)" not in verdict_tab.all_figures(blank) and "0 (0 to 0)" not in verdict_tab.all_figures(blank)
 
 
 def test_the_caption_names_what_was_resampled_and_what_the_ranges_hold_for() -> None:
