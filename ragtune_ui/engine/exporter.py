@@ -161,13 +161,30 @@ def _older_positions(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settle_generation(model: Any, tokenizer: Any) -> None:
-    """Greedy answers that end where the chat template ends a turn, whatever the base declared."""
-    ends = sorted(end_ids(tokenizer, model) - {tokenizer.unk_token_id})
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
-    model.generation_config.update(
-        do_sample=False, temperature=None, top_p=None, top_k=None, eos_token_id=ends, pad_token_id=pad,
-        bos_token_id=tokenizer.bos_token_id, max_new_tokens=ANSWER_TOKENS,
+    """Greedy answers that end where the chat template ends a turn, whatever the base declared: many a base asks for
+    a penalty on repetition, which the tuned model never met."""
+    from transformers import GenerationConfig
+
+    ends, pad = _ends_and_pad(model, tokenizer)
+    model.generation_config = GenerationConfig(
+        do_sample=False, eos_token_id=ends, pad_token_id=pad, bos_token_id=tokenizer.bos_token_id,
+        max_new_tokens=ANSWER_TOKENS,
     )  # fmt: skip
+
+
+def _ends_and_pad(model: Any, tokenizer: Any) -> tuple[list[int], int]:
+    """Ids that end a reply, and the one that fills up shorter rows; of ``model`` only its generation_config is read."""
+    ends = sorted(end_ids(tokenizer, model) - {tokenizer.unk_token_id})
+    return ends, tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
+
+
+def _declared(model: Path) -> Any:
+    """What the base's files declare for generating, as a loaded model would hold it."""
+    from transformers import AutoConfig, GenerationConfig
+
+    if (model / "generation_config.json").is_file():
+        return GenerationConfig.from_pretrained(str(model), local_files_only=True)
+    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(str(model), local_files_only=True))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -192,7 +209,6 @@ def _write_words(to: Path, model: Path, name: str, contract: Contract, parts: Se
     tokenizer = load_tokenizer(model)
     question = "How much may it lift?"
     example = rendered(contract.messages(question, _EXAMPLE), tokenizer)
-    asked = json.dumps(contract.messages(question, _EXAMPLE[:1])[-1].content, ensure_ascii=False)
     to.mkdir(parents=True, exist_ok=True)
     record = {
         **to_record(contract),
@@ -202,6 +218,7 @@ def _write_words(to: Path, model: Path, name: str, contract: Contract, parts: Se
     }
     text = json.dumps(record, ensure_ascii=False, indent=1)
     (to / "contract.json").write_text(text + "\n", encoding="utf-8")
+    label, lead = _LEAD["own" if _has_system(tokenizer) else "user's"]
     card = _CARD.format(
         name=name,
         licence=_licence(model, name),
@@ -209,12 +226,54 @@ def _write_words(to: Path, model: Path, name: str, contract: Contract, parts: Se
         prompt=example.replace("```", "'''"),
         reply=contract.target("12.5 tonnes", [1]),
         refusal=contract.refusal,
+        lead=lead,
+        label=label,
         form=_FORM["before and after" if contract.version > 1 else "after"],
         instruction=json.dumps(contract.instruction, ensure_ascii=False),
         capitals=_CAPITALS if lowers(tokenizer) else "",
-        load="\n\n".join(_LOAD[part].format(name=name, asked=asked) for part in sorted(set(parts))),
+        needs=_needs(parts),
+        load="\n\n".join(_program(part, model, name, contract, tokenizer) for part in sorted(set(parts))),
     )
     (to / "README.md").write_text(card, encoding="utf-8")
+
+
+def _has_system(tokenizer: Any) -> bool:
+    """True where the chat template keeps a system message apart from the user's."""
+    apart, merged = (Message("system", "one"), Message("user", "two")), (Message("user", "one\n\ntwo"),)
+    return rendered(apart, tokenizer) != rendered(merged, tokenizer)
+
+
+def _program(part: str, model: Path, name: str, contract: Contract, tokenizer: Any) -> str:
+    """Python that loads a part and asks it one question, in the very tokens that RAGTune asks with."""
+    from types import SimpleNamespace
+
+    ends, pad = _ends_and_pad(SimpleNamespace(generation_config=_declared(model)), tokenizer)
+    asked = contract.messages("How much may it lift?", _EXAMPLE[:1])[-1].content
+    where, base = _base_place(name)
+    return (_LOAD[part] + _ASK).format(
+        where=where, base=json.dumps(base), asked=json.dumps(asked, ensure_ascii=False), ends=ends, pad=pad,
+        messages=_MESSAGES["own" if _has_system(tokenizer) else "user's"], limit=ANSWER_TOKENS,
+    )  # fmt: skip
+
+
+def _base_place(name: str) -> tuple[str, str]:
+    """Where the base model is found, in words, and what stands for it in a program."""
+    if name == "built-in":
+        where = "the folder `assets/models/reader` of RAGTune; on a computer without RAGTune, take the whole model"
+        return where, "path/to/RAGTune/assets/models/reader"
+    if "/" in name:
+        return f"`{name}` on the Hugging Face hub, or a folder with its files", name
+    return f"the folder `{name}` that this model was tuned from", f"path/to/{name}"
+
+
+def _needs(parts: Sequence[str]) -> str:
+    """Libraries that the programs of a card need; ``dtype=`` came with transformers 4.56."""
+    import peft
+    import torch
+    import transformers
+
+    known = f"PyTorch and transformers, 4.56 or newer (tried with {torch.__version__} and {transformers.__version__})"
+    return f"{known}, and peft (tried with {peft.__version__})" if "adapter" in parts else known
 
 
 def _licence(model: Path, name: str) -> str:
@@ -233,13 +292,21 @@ _CAPITALS = """
 The tokenizer of this model knows small letters only, so its replies have no capitals. RAGTune copies
 the capitals back from the passages; elsewhere, do the same or show the replies as they are.
 """
+_MESSAGES = {
+    "own": """messages = [
+    {"role": "system", "content": contract["instruction"]},
+    {"role": "user", "content": asked},
+]""",
+    "user's": 'messages = [{"role": "user", "content": contract["instruction"] + "\\n\\n" + asked}]',
+}
 _ASK = """asked = {asked}
-messages = [
-    {{"role": "system", "content": contract["instruction"]}},
-    {{"role": "user", "content": asked}},
-]
-prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-reply = model.generate(input_ids=prompt["input_ids"], attention_mask=prompt["attention_mask"], max_new_tokens=96{ends})
+{messages}
+text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+prompt = tokenizer(text, add_special_tokens=False, return_tensors="pt")  # the template has put the special tokens in
+reply = model.generate(
+    input_ids=prompt["input_ids"], attention_mask=prompt["attention_mask"], max_new_tokens={limit},
+    do_sample=False, repetition_penalty=1.0, eos_token_id={ends}, pad_token_id={pad},
+)
 print(tokenizer.decode(reply[0, prompt["input_ids"].shape[1]:], skip_special_tokens=True))
 ```"""
 _LOAD = {
@@ -253,9 +320,8 @@ with open("contract.json", encoding="utf-8") as file:
     contract = json.load(file)
 tokenizer = AutoTokenizer.from_pretrained("{MERGED}")
 model = AutoModelForCausalLM.from_pretrained("{MERGED}", dtype="float32")
-"""
-    + _ASK.replace("{ends}", ""),
-    "adapter": f"""The adapter, with the base model `{{name}}` in the folder or hub name `base`:
+""",
+    "adapter": f"""The adapter, with its base model: {{where}}.
 
 ```python
 import json
@@ -264,11 +330,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 with open("contract.json", encoding="utf-8") as file:
     contract = json.load(file)
-base = "{{name}}"
+base = {{base}}
 tokenizer = AutoTokenizer.from_pretrained(base)
 model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="float32"), "{ADAPTER}")
-"""
-    + _ASK.replace("{ends}", ", do_sample=False, eos_token_id=tokenizer.eos_token_id"),
+""",
+}
+_LEAD = {
+    "own": ("System message", "Give the system message below, then one user message:"),
+    "user's": ("Instruction", "There is no system message here. Give one user message: the instruction below, then"),
 }
 _FORM = {
     "before and after": "`Question: ...`, the passages as `[number] title: text`,\nnumbered from 1, and "
@@ -290,10 +359,10 @@ repeat sentences of the documents they were tuned on: treat them as you treat th
 
 ## How to ask
 
-Give the system message below, then one user message: {form}. The model was tuned on exactly this form
+{lead} {form}. The model was tuned on exactly this form
 and is only as good as the prompt keeps to it.
 
-System message: {instruction}
+{label}: {instruction}
 
 As the model reads it:
 
@@ -304,6 +373,8 @@ As the model reads it:
 A reply looks like `{reply}`; where the passages do not say, like `{refusal}`.
 {capitals}
 ## How to load it
+
+The code needs {needs}. Run it in the folder of this card.
 
 {load}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -92,33 +93,97 @@ def test_the_contract_comes_along_and_can_be_read_back(tiny_model: Path, run: Pa
     assert from_record(Contract, record) == CONTRACT
 
 
-@pytest.mark.parametrize("part", ["merged", "adapter"])
-def test_the_program_in_the_model_card_runs_as_printed(
-    tiny_model: Path, run: Path, tmp_path: Path, part: str, monkeypatch: Any, capsys: Any
-) -> None:
+TURN = "{% for m in messages %}<|turn|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}"
+ASKS = "{% if add_generation_prompt %}<|turn|>assistant\n{% endif %}"
+TEMPLATES = {
+    "a system role": TURN + ASKS,
+    # As Gemma 2: no system role, and a token of its own at the end of a turn.
+    "no system role": "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    + TURN.replace("<|end|>", "<|turn|>") + ASKS,
+    # As Qwen 3: thinks aloud unless it is told not to.
+    "thinking": TURN + ASKS[:-11]
+    + "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}",
+}  # fmt: skip
+ASKED = (
+    Message("system", CONTRACT.instruction),
+    Message(
+        "user",
+        "Question: How much may it lift?\n\n[1] crane, Loads: The crane lifts 12.5 tonnes in calm weather.\n\n"
+        "Question: How much may it lift?",
+    ),
+)
+
+
+def speaking(model: Path, folder: Path, template: str, **declared: Any) -> Path:
+    """A copy of a model with another chat template, and with more in its generation_config.json."""
+    shutil.copytree(model, folder)
+    (folder / "chat_template.jinja").write_text(template)
+    file = folder / "generation_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **declared}))
+    return folder
+
+
+def run_as_printed(out: Path, model: Path, monkeypatch: Any) -> dict[str, Any]:
+    """What the names of the card's only program stand for once it has run."""
     from ragtune_ui.engine.models import without_known_notices
 
-    ModelExporter().export(run, tiny_model, tmp_path, CONTRACT, [part], [], quiet)
-    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    card = (out / "README.md").read_text(encoding="utf-8")
     program = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     assert len(program) == 1
-    (tmp_path / tiny_model.name).symlink_to(tiny_model)
-    monkeypatch.chdir(tmp_path)
-    capsys.readouterr()
+    place = re.search(r'^base = "(.*)"$', program[0], re.MULTILINE)
+    if place:  # the reader puts the model where the card says
+        (out / place[1]).parent.mkdir(parents=True)
+        (out / place[1]).symlink_to(model)
+    monkeypatch.chdir(out)
+    names: dict[str, Any] = {}
     with without_known_notices():
-        exec(program[0], {})
-    messages = (
-        Message("system", CONTRACT.instruction),
-        Message(
-            "user",
-            "Question: How much may it lift?\n\n[1] crane, Loads: The crane lifts 12.5 tonnes in calm weather.\n\n"
-            "Question: How much may it lift?",
-        ),
-    )
-    ours = ModelSpeaker(tiny_model, run / "adapter").answer([messages], "tuned", ANSWER_TOKENS, quiet)[0]
+        exec(program[0], names)
+    return names
+
+
+@pytest.mark.parametrize("part", ["merged", "adapter"])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_program_in_the_model_card_asks_as_ragtune_does(
+    tiny_model: Path, run: Path, tmp_path: Path, template: str, part: str, monkeypatch: Any, capsys: Any
+) -> None:
+    from ragtune_ui.engine.tokens import end_ids, prompt_ids
+
+    model = speaking(tiny_model, tmp_path / "tiny", TEMPLATES[template], repetition_penalty=1.5)
+    ModelExporter().export(run, model, tmp_path / "out", CONTRACT, [part], [], quiet)
+    capsys.readouterr()
+    names = run_as_printed(tmp_path / "out", model, monkeypatch)
+    speaker = ModelSpeaker(model, run / "adapter")
+    assert names["prompt"]["input_ids"][0].tolist() == prompt_ids(ASKED, speaker.tokenizer)
+    card = (tmp_path / "out" / "README.md").read_text()
+    ends = end_ids(speaker.tokenizer, speaker.model)
+    assert f"eos_token_id={sorted(ends)}" in card and (template == "no system role") == (len(ends) == 2)
+    ours = speaker.answer([ASKED], "tuned", ANSWER_TOKENS, quiet)[0]
     theirs = capsys.readouterr().out.strip()
     same = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
     assert same > 10  # alike until the random model begins to go round in circles
+    if part == "merged":
+        assert names["model"].generation_config.repetition_penalty in (None, 1.0)
+
+
+def test_the_card_says_where_the_base_is_found_and_what_its_code_needs(
+    tiny_model: Path, run: Path, tmp_path: Path
+) -> None:
+    import transformers
+
+    cards = {}
+    for name in ("built-in", "owner/tiny", str(tiny_model)):
+        sheet = RunSheet(name, str(tiny_model), "d", "", "mixed", TrainingPlan())
+        mine = tmp_path / "run"
+        shutil.copytree(run, mine, dirs_exist_ok=True)
+        (mine / "sheet.json").write_text(json.dumps(to_record(sheet)))
+        ModelExporter().export(mine, tiny_model, tmp_path / "out", CONTRACT, ["adapter"], [], quiet)
+        cards[name] = (tmp_path / "out" / "README.md").read_text()
+    assert 'base = "path/to/RAGTune/assets/models/reader"' in cards["built-in"]
+    assert "take the whole model" in cards["built-in"]
+    assert 'base = "owner/tiny"' in cards["owner/tiny"] and "on the Hugging Face hub" in cards["owner/tiny"]
+    assert f'base = "path/to/{tiny_model.name}"' in cards[str(tiny_model)]
+    for card in cards.values():
+        assert "transformers, 4.56 or newer" in card and transformers.__version__ in card and "peft" in card
 
 
 def test_a_merged_model_keeps_the_precision_of_its_base(tiny_model: Path, tmp_path: Path) -> None:
