@@ -19,7 +19,7 @@ from ragtune_ui.store.projects import Project, Turn, now
 if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
 
-ANSWER_TOKENS = 96
+ANSWER_TOKENS = 96  # of an answer, at most; also where it is measured and shipped, so that all see the same answers
 VOTES = {"base": "Original is better", "same": "About the same", "tuned": "Tuned is better", "neither": "Both wrong"}
 
 

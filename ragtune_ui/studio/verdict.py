@@ -17,13 +17,11 @@ from ragtune_ui.domain.recipes.raft import holds_answer, usable
 from ragtune_ui.domain.scores import Outcome, hit_at, mrr
 from ragtune_ui.domain.verdicts import CELLS, Verdict, judge, judge_reply
 from ragtune_ui.store.projects import Project, now
-from ragtune_ui.studio.chat import fitted
+from ragtune_ui.studio.chat import ANSWER_TOKENS, fitted
 from ragtune_ui.studio.jobs import Task
 
 if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
-
-ANSWER_TOKENS = 64
 
 
 class Verdicts:

@@ -59,6 +59,21 @@ def test_four_cells_over_the_same_questions(split: House) -> None:
     assert verdict.run == split.project.runs()[0].id and verdict.made and verdict.seconds > 0
 
 
+def test_an_answer_may_be_as_long_as_in_chat_and_export(split: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that names its passages last would lose them only here."""
+    from ragtune_ui.engine import exporter
+    from ragtune_ui.studio import chat
+    from tests.studio.conftest import Speaker
+
+    limits, real = set(), Speaker.answer
+    monkeypatch.setattr(
+        Speaker, "answer", lambda self, prompts, side, limit, progress: limits.add(limit)
+        or real(self, prompts, side, limit, progress),
+    )  # fmt: skip
+    measured(split)
+    assert limits == {chat.ANSWER_TOKENS} == {exporter.ANSWER_TOKENS}
+
+
 def test_a_withheld_question_never_sees_its_document(split: House) -> None:
     measured(split)
     withheld = next(q for q in split.project.questions() if q.kind == "withheld")
