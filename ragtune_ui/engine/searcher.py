@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 CANDIDATES = 50  # passages that the index of vectors is asked for, at least
 CELLS = 8_000_000  # scores held at once: questions times passages
 FEW = 8  # questions that are looked up one by one where there is an index of vectors
-AGAIN = 20  # passages that a reranker reads for each question, at least
+# Passages that a reranker reads for each question: as many as may be given, and always so many, lest the verdict,
+# which looks further down, measure another order than the chat has.
+AGAIN = 20
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class LanceSearcher:
         """Ranked passages for each question, from ``documents`` (ids) only if given; none without an index.
 
         ``dense`` is the cosine similarity, clipped at 0; ``lexical`` is BM25 over the best BM25 for
-        this question; ``score`` is their mean, weighted by ``settings.balance``, or the reranker's.
+        this question; ``score`` is their mean, weighted by ``settings.balance``, or the reranker's, which reads
+        the best ``AGAIN`` however many are asked for.
 
         Raises:
             PassageError: the index was made by another search model, or cannot be reached.
@@ -125,7 +128,7 @@ class LanceSearcher:
         asked = self._known.embed(clean)[0] if len(clean) > FEW else self._embedder.embed(clean)
         wide = settings
         if settings.reranker:
-            wide = replace(settings, number=max(AGAIN, 2 * settings.number))
+            wide = replace(settings, number=max(AGAIN, settings.number))
         found = _found(index, clean, asked, wide, allowed)
         if settings.reranker:
             found = (self._again(q, passages, settings) for q, passages in zip(clean, found, strict=True))
@@ -205,14 +208,16 @@ class LanceSearcher:
             raise
 
     def _again(self, question: str, passages: list[Passage], settings: SearchSettings) -> list[Passage]:
-        """The passages in the order of a reranker."""
+        """The best passages in the order of a reranker; those it does not read follow in the order they have."""
         if self._reranker is None or not passages:
             return passages[: settings.number]
-        scores = self._reranker(settings.reranker).score(question, [worded(p.chunk) for p in passages])
-        order = sorted(range(len(passages)), key=lambda n: (-scores[n], n))[: settings.number]
-        return [
-            replace(passages[n], rank=rank, score=scores[n], again=scores[n]) for rank, n in enumerate(order, start=1)
-        ]
+        read, unread = passages[:AGAIN], passages[AGAIN:]
+        scores = self._reranker(settings.reranker).score(question, [worded(p.chunk) for p in read])
+        order = sorted(range(len(read)), key=lambda n: (-scores[n], n))
+        found = [replace(read[n], score=scores[n], again=scores[n]) for n in order]
+        # Scores of the two kinds do not compare: none that was not read may pass a bound that one read did not.
+        found += [replace(p, score=min(p.score, *scores)) for p in unread]
+        return [replace(p, rank=rank) for rank, p in enumerate(found[: settings.number], start=1)]
 
 
 def worded(chunk: Chunk) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from ragtune_ui.domain.errors import ModelError
 from ragtune_ui.domain.passages import SearchSettings
 from ragtune_ui.engine.embedder import KeywordEmbedder, built_in_folder
 from ragtune_ui.engine.reranker import CrossReranker
-from ragtune_ui.engine.searcher import LanceSearcher, worded
-from tests.engine.test_searcher import CHUNKS, quiet
+from ragtune_ui.engine.searcher import AGAIN, LanceSearcher, worded
+from tests.engine.test_searcher import CHUNKS, chunk, quiet
 
 TEXTS = ["The winch brake is tested every Monday.", "Foam.", "The tide clerk calls the water level. " * 200]
 
@@ -63,6 +64,34 @@ def test_search_takes_the_order_of_the_reranker(folder: Path, tmp_path: Path) ->
     least = sorted(scores)[2]
     few = searcher.search(["brake"], SearchSettings(5, threshold=least + 1e-6, reranker="mine"))[0]
     assert len(few) == 2
+
+
+class Backward:
+    """Likes best what was found last."""
+
+    def __init__(self) -> None:
+        self.read: list[int] = []
+
+    def score(self, question: str, texts: Sequence[str]) -> list[float]:
+        self.read.append(len(texts))
+        return [0.1 + 0.01 * n for n in range(len(texts))]
+
+
+def test_the_first_are_the_same_however_many_are_asked_for(tmp_path: Path) -> None:
+    """The chat asks for 4 and the verdict for 40: what it measures at 4 must be what the chat gives."""
+    judge = Backward()
+    searcher = LanceSearcher(tmp_path / "i.lance", KeywordEmbedder(), reranker=lambda name: judge)
+    searcher.update([chunk(n, f"{n % 7}.md", "brake " * (1 + n % 9) + f"rope {n}") for n in range(60)], quiet)
+    plain = searcher.search(["brake"], SearchSettings(60))[0]
+    few, some, many = (searcher.search(["brake"], SearchSettings(n, reranker="mine"))[0] for n in (4, 20, 60))
+    assert judge.read == [AGAIN, AGAIN, AGAIN]
+    assert few == some[:4] == many[:4] and some == many[:20]
+    assert [p.chunk for p in many] == [p.chunk for p in [*plain[:AGAIN][::-1], *plain[AGAIN:]]]
+    assert [p.rank for p in many] == list(range(1, 61)) and all(p.again is None for p in many[AGAIN:])
+    # What was not read is worth no more than the least that was, so a bound on the score leaves the same out.
+    assert sorted((p.score for p in many), reverse=True) == [p.score for p in many]
+    bound = SearchSettings(60, threshold=0.15, reranker="mine")
+    assert searcher.search(["brake"], bound)[0] == [p for p in some if p.score >= 0.15]
 
 
 def test_a_threshold_leaves_out_what_scores_less(tmp_path: Path) -> None:
