@@ -68,6 +68,7 @@ class Verdict:
     notes: tuple[str, ...] = field(default=())
     documents: int = 0  # that the answers to the questions rest on
     unit: Unit | None = None  # what was resampled for the ranges; None in verdicts made before this was kept
+    adapter: str = ""  # digest of the adapter that was measured; "" in verdicts made before this was kept
 
 
 def judge_reply(question: Question, reply: str, passages: Sequence[Chunk], contract: Contract) -> Outcome:
@@ -106,6 +107,7 @@ def judge(
     made: str = "",
     seconds: float = 0.0,
     heard: Callable[[int, int], None] = lambda done, total: None,
+    adapter: str = "",
 ) -> Verdict:
     """The verdict over the four cells; ``outcomes`` hold the same questions in the same order.
 
@@ -136,6 +138,7 @@ def judge(
         seconds=seconds,
         documents=drawn.documents,
         unit=drawn.unit,
+        adapter=adapter,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import re
 import threading
 import uuid
@@ -359,6 +360,11 @@ class Project(Papers):
         """Where a run's finished (or kept) adapter lies; None while there is none."""
         folder = self.run_folder(run) / "adapter"
         return folder if (folder / files.MANIFEST).exists() else None
+
+    def adapter_digest(self, run: str) -> str:
+        """Tells a run's adapter from the one it had before it was trained on; "" while there is none."""
+        manifest = self.run_folder(run) / "adapter" / files.MANIFEST
+        return hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.exists() else ""
 
     def new_job(self, what: str) -> Path:
         """A free name for a job's folder; it comes into being with the first line of the log."""

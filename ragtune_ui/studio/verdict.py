@@ -56,6 +56,7 @@ class Verdicts:
         began = time.monotonic()
         questions = self._held_back(project)
         model, contract, adapter = self._studio.chat.setting(project, run)
+        measured = project.adapter_digest(run)
         task.progress(0, 4 * len(questions), "Finding passages")
         ranked = self._ranked(project, questions)
         with self._studio.speakers.using(model, adapter) as speaker:
@@ -77,6 +78,7 @@ class Verdicts:
             made=now(),
             seconds=time.monotonic() - began,
             heard=lambda done, total: task.progress(all_done, all_done, "Working out how sure that is"),
+            adapter=measured,
         )
         project.keep_verdict(verdict)
         task.result(verdict=verdict.id, decision=verdict.decision)
@@ -85,6 +87,11 @@ class Verdicts:
     def latest(self, project: Project) -> Verdict | None:
         """The verdict made last."""
         return next(iter(project.verdicts()), None)
+
+    def behind(self, project: Project, verdict: Verdict) -> bool:
+        """True where the run was trained on since: the verdict is about weights that it no longer has."""
+        now = project.adapter_digest(verdict.run)
+        return bool(verdict.adapter and now) and now != verdict.adapter
 
     # inside --------------------------------------------------------------------------------
 

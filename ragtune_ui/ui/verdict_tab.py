@@ -162,12 +162,17 @@ def basis(verdict: Verdict) -> str:
     return f"{trained.name(verdict.run)}, {verdict.n:,} held-back questions, measured {when} UTC in {took}."
 
 
-def whole(verdict: Verdict, model: str = "") -> Html:
-    """The verdict from the sentence down to the last figure; ``model`` is the base model it is about."""
+def whole(verdict: Verdict, model: str = "", behind: bool = False) -> Html:
+    """The verdict from the sentence down to the last figure; ``model`` is the base model it is about, ``behind``
+    that the run was trained on since."""
+    later = cards.note(
+        "warn", "Trained on since: measure again.", "This verdict is about the model as it was before."
+    ) if behind else ""  # fmt: skip
     about = tag("p", basis(verdict), cls="sub")
     said = [tag("p", note, cls="sub") for note in verdict.notes]
     return tag(
         "div",
+        later,
         banner(verdict),
         about,
         *said,
@@ -268,6 +273,7 @@ def stand(studio: Any, project: Any, *values: Any) -> list[Any]:
     return [
         project.touched,
         runs,
+        [project.adapter_digest(id) for id in runs],
         [v.id for v in project.verdicts()],
         studio.jobs.holder(),
         job and [job.id, job.seq],
@@ -298,8 +304,9 @@ def look(studio: Any, project: Any, run: str) -> list[Any]:
     questions = studio.verdicts.questions(project)
     job = next((j for j in project.jobs() if j.what == "verdict"), None)
     reason = why_not(bool(usable), len(questions), studio.jobs.holder())
+    behind = verdict is not None and studio.verdicts.behind(project, verdict)
     if verdict is not None:
-        body = whole(verdict, project.sheet(chosen).model)
+        body = whole(verdict, project.sheet(chosen).model, behind)
     elif not usable:
         body = cards.empty(
             "There is no trained model to measure yet",
@@ -313,6 +320,7 @@ def look(studio: Any, project: Any, run: str) -> list[Any]:
             "Then one sentence says whether to use the tuned one, and how sure that is.",
         )
     pill = cards.pill(KINDS[verdict.decision], SAID[verdict.decision]) if verdict else Html("")  # type: ignore[arg-type]
+    pill = cards.pill("warn", "Trained on since") if behind else pill
     again = "Measure again" if verdict else "Measure both models"
     return [
         pill,

@@ -11,6 +11,7 @@ from ragtune_ui.domain.errors import Busy, VerdictError
 from ragtune_ui.domain.questions import Question
 from ragtune_ui.domain.scores import METRICS
 from ragtune_ui.domain.verdicts import CELLS
+from ragtune_ui.store import files
 from tests.studio.conftest import House, wait_until
 
 
@@ -173,6 +174,23 @@ def test_measuring_is_heavy_work_and_can_be_stopped(split: House) -> None:
     wait_until(lambda: split.studio.jobs.holder() is None)
     assert split.studio.verdicts.latest(split.project) is None
     assert measured(split).n == 3  # and the model is free again
+
+
+def test_a_verdict_is_behind_once_its_run_is_trained_on(split: House) -> None:
+    """A stopped run is measured, then continued: the same run, other weights."""
+    verdict, desk = measured(split), split.studio.verdicts
+    assert verdict.adapter == split.project.adapter_digest(verdict.run) != ""
+    assert not desk.behind(split.project, verdict)
+
+    def weights(text: str) -> None:
+        folder = split.project.run_folder(verdict.run) / "adapter"
+        files.publish(folder, lambda to: files.write_text(to / "adapter_model.safetensors", text))
+
+    weights("trained on")
+    assert desk.behind(split.project, verdict)
+    assert not desk.behind(split.project, replace(verdict, adapter=""))  # kept by an older version: nobody knows
+    assert not desk.behind(split.project, measured(split))
+    assert split.project.adapter_digest("run-of-nobody") == ""
 
 
 def test_a_stop_is_heard_while_the_ranges_are_worked_out(split: House, monkeypatch: pytest.MonkeyPatch) -> None:

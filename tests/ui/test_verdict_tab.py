@@ -124,6 +124,28 @@ def test_a_blocked_button_says_why(args: tuple[bool, int, str | None], words: st
     assert verdict_tab.why_not(True, 9, None) == ""
 
 
+def test_a_verdict_on_weights_that_are_gone_says_so() -> None:
+    """The run was trained on since: its page says so first, in its pill too, and is drawn anew when that happens."""
+    digest = ["old"]
+    project = SimpleNamespace(
+        verdicts=lambda: [VERDICT], jobs=lambda: [], sheet=lambda run: SimpleNamespace(model="a/b"), touched=1.0,
+        adapter_digest=lambda run: digest[0],
+    )  # fmt: skip
+    studio = SimpleNamespace(
+        training=SimpleNamespace(usable=lambda project: [SimpleNamespace(id="run-002-x")]),
+        verdicts=SimpleNamespace(questions=lambda project: [], behind=lambda project, verdict: digest[0] == "new"),
+        jobs=SimpleNamespace(holder=lambda: None),
+    )
+    pill, body, *_ = verdict_tab.look(studio, project, "run-002-x")
+    assert "Trained on since" not in pill + body
+    before = verdict_tab.stand(studio, project, "run-002-x")
+    digest[0] = "new"
+    pill, body, *_ = verdict_tab.look(studio, project, "run-002-x")
+    assert "Trained on since: measure again." in body and "Trained on since" in pill
+    assert body.index("Trained on since") < body.index("Training helped.")
+    assert verdict_tab.stand(studio, project, "run-002-x") != before
+
+
 def test_handlers_ask_the_desk_once() -> None:
     asked: list[tuple[str, str]] = []
     studio = SimpleNamespace(
