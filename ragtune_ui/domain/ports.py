@@ -170,6 +170,9 @@ class Speaker(Answers, Protocol):
     ) -> Iterator[Reply]:
         """Greedy answers of the named sides to the same prompt, in step, as they grow."""
 
+    def whole(self, prompts: Sequence[Sequence[Message]], side: str, limit: int, progress: Progress) -> list[str]:
+        """As ``answer``, and "" for each answer that had not come to its end after ``limit`` tokens."""
+
     def fits(self, messages: Sequence[Message], room: int) -> bool:
         """True where the prompt leaves ``room`` tokens for the answer within the model's positions."""
 

@@ -78,6 +78,16 @@ class ModelSpeaker:
 
         Prompts of like length share a batch. Raises Stopped through ``progress``.
         """
+        rows = self._answered(prompts, side, limit, progress)
+        return [self._text(row, _source(messages)) for row, messages in zip(rows, prompts, strict=True)]
+
+    def whole(self, prompts: Sequence[Sequence[Message]], side: str, limit: int, progress: Progress) -> list[str]:
+        """As ``answer``, and "" for each answer that had not come to its end after ``limit`` tokens."""
+        rows = self._answered(prompts, side, limit, progress)
+        told = zip(rows, prompts, strict=True)
+        return [self._text(row, _source(messages)) if row.ended else "" for row, messages in told]
+
+    def _answered(self, prompts: Sequence[Sequence[Message]], side: str, limit: int, progress: Progress) -> list[_Row]:
         rows = [_Row(self._prompt(messages, limit), side == "tuned") for messages in prompts]
         done = 0
         progress(done, len(rows), "")
@@ -89,7 +99,7 @@ class ModelSpeaker:
                     told = time.monotonic()
             done += len(batch)
             progress(done, len(rows), "")
-        return [self._text(row, _source(messages)) for row, messages in zip(rows, prompts, strict=True)]
+        return rows
 
     def fits(self, messages: Sequence[Message], room: int) -> bool:
         """True where the prompt leaves ``room`` tokens for the answer within the model's positions."""
@@ -131,7 +141,7 @@ class ModelSpeaker:
             fresh, left = alive, []
             for place, n in enumerate(alive):
                 token = _choose(logits[place], rows[n].said, LOOP)
-                rows[n].done = token in self._ends
+                rows[n].done = rows[n].ended = token in self._ends
                 if not rows[n].done:
                     rows[n].said.append(token)
                     rows[n].done = len(rows[n].said) >= limit
@@ -202,6 +212,7 @@ class _Row:
     tuned: bool
     said: list[int] = field(default_factory=list)
     done: bool = False
+    ended: bool = False  # by the model itself, not by the limit or a stop
 
 
 class _Batch:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.errors import MixError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
 
 NEAR = 20  # ranks the recipes may draw distractors from
-OWN_ANSWER_TOKENS = 64
+OWN_ANSWER_TOKENS = 256  # room to come to an end in: an answer cut short would teach to stop in mid-sentence
 
 
 @dataclass(frozen=True)
@@ -204,11 +204,13 @@ class Mixing:
         return Tools(search, Contract(), own)
 
     def _own_answers(self, project: Project, prompts: Sequence[PlainPrompt], task: Task) -> dict[str, str]:
-        """The base model's own replies to plain instructions, asked once and kept."""
+        """The base model's own replies to plain instructions, asked once and kept; "" for one that found no end."""
         model = project.choices().model
         path = project.folder / "own-answers.json"
-        kept: dict[str, dict[str, str]] = files.read_json(path) if path.exists() else {}
-        mine = kept.get(model, {})
+        kept: dict[str, dict[str, Any]] = files.read_json(path) if path.exists() else {}
+        before = kept.get(model, {})
+        # Kept without a limit, or under another one, may be replies that were cut there: they are asked anew.
+        mine: dict[str, str] = before["replies"] if before.get("limit") == OWN_ANSWER_TOKENS else {}
         missing = [p for p in prompts if p.id not in mine]
         if missing:
             asked = [(Message("user", p.prompt),) for p in missing]
@@ -217,9 +219,10 @@ class Mixing:
                 task.progress(done, total, "The original model answers everyday instructions")
 
             with self._studio.speakers.using(self._studio.model_folder(model), None) as speaker:
-                replies = speaker.answer(asked, "base", OWN_ANSWER_TOKENS, progress)
+                replies = speaker.whole(asked, "base", OWN_ANSWER_TOKENS, progress)
             mine = {**mine, **{p.id: r for p, r in zip(missing, replies, strict=True)}}
-            files.write_text(path, json.dumps({**kept, model: mine}, ensure_ascii=False, indent=1) + "\n")
+            kept = {**kept, model: {"limit": OWN_ANSWER_TOKENS, "replies": mine}}
+            files.write_text(path, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
         return {p.id: mine[p.id] for p in prompts}
 
 

@@ -123,6 +123,19 @@ def test_a_side_that_ends_early_leaves_the_other_as_it_was(tiny_model: Path, ada
         assert last(replies, "tuned").text == whole["tuned"].text
 
 
+def test_answers_that_found_no_end_are_told_from_whole_ones(tiny_model: Path) -> None:
+    speaker = ModelSpeaker(tiny_model)
+    row = _Row(speaker._prompt(prompts()[1], LIMIT), tuned=False)
+    list(speaker._grow([row], LIMIT))
+    speaker._ends = {row.said[4]}  # the model never ends by itself; now its second answer does
+    answers, whole = (ask(prompts(), "base", LIMIT, quiet) for ask in (speaker.answer, speaker.whole))
+    ended = [n for n, text in enumerate(answers) if text == whole[n]]
+    assert 1 in ended and len(ended) < len(answers)
+    for n, prompt in enumerate(prompts()):
+        tokens = last(list(speaker.stream(prompt, ["base"], LIMIT, lambda: False)), "base").tokens
+        assert (n in ended) == (tokens < LIMIT) and whole[n] == (answers[n] if n in ended else "")
+
+
 def test_a_stop_ends_both_sides_where_they_are(tiny_model: Path, adapter: Path) -> None:
     calls: list[int] = []
 

@@ -203,6 +203,10 @@ class Speaker:
             replies.append(self.reply(prompt, side))
         return replies
 
+    def whole(self, prompts, side, limit, progress) -> list[str]:
+        replies = self.answer(prompts, side, limit, progress)
+        return [reply if len(reply.split()) < limit else "" for reply in replies]
+
     def fits(self, messages, room: int) -> bool:
         return sum(len(m.content.split()) for m in messages) + room < self.fakes.positions
 

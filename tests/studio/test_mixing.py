@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from ragtune_ui.domain.errors import MixError, PlanError
 from ragtune_ui.domain.mixes import DatasetMix
 from ragtune_ui.domain.questions import Question
-from tests.studio.conftest import House, everything
+from ragtune_ui.studio.mixing import OWN_ANSWER_TOKENS
+from tests.studio.conftest import House, Speaker, everything
 
 SMALL = DatasetMix(raft=50, plain=30, dap=20, size=40)
 
@@ -181,6 +183,35 @@ def test_own_answers_are_asked_once_and_kept(full: House) -> None:
     full.wait(full.studio.mixing.freeze(full.project, replace(mix, plain_targets="written")))
     plain = [e for e in full.project.examples(full.project.datasets()[0].id) if e.lane == "plain"]
     assert all(e.target.startswith("It is ") and e.target != "It is heavy" for e in plain)
+
+
+def plain_targets(house: House) -> dict[str, str]:
+    """What the newest dataset teaches as everyday answers, by the prompt's number."""
+    plain = [e for e in house.project.examples(house.project.datasets()[0].id) if e.lane == "plain"]
+    return {e.id.removeprefix("plain-e"): e.target for e in plain}
+
+
+def test_an_own_answer_that_found_no_end_gives_way_to_the_written_one(
+    full: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut answers would teach a model to stop in mid-sentence."""
+    long = " ".join(f"word{n}" for n in range(OWN_ANSWER_TOKENS + 1))
+    monkeypatch.setattr(Speaker, "reply", lambda self, prompt, side: long if "2" in prompt[-1].content else "Yes.")
+    full.wait(full.studio.mixing.freeze(full.project, replace(SMALL, plain_targets="own")))
+    targets = plain_targets(full)
+    assert {n: t for n, t in targets.items() if t != "Yes."} == {n: f"It is {int(n)}." for n in targets if "2" in n}
+    assert OWN_ANSWER_TOKENS >= 256 and any("2" in n for n in targets)
+
+
+def test_own_answers_kept_by_an_older_version_may_be_cut_and_are_asked_anew(full: House) -> None:
+    mix, kept = replace(SMALL, plain_targets="own"), full.project.folder / "own-answers.json"
+    old = {f"e{n:03}": "It was to be heavy, but" for n in range(60)}
+    kept.write_text(json.dumps({"built-in": old, "big/one": old}))
+    full.wait(full.studio.mixing.freeze(full.project, mix))
+    assert set(plain_targets(full).values()) == {"It is heavy"} and len(full.fakes.asked) == 12
+    assert json.loads(kept.read_text())["big/one"] == old
+    full.wait(full.studio.mixing.freeze(full.project, mix))
+    assert len(full.fakes.asked) == 12
 
 
 def test_a_preset_becomes_the_mix_of_the_project(house: House) -> None:

@@ -14,7 +14,10 @@ from ragtune_ui.domain.mixes import DatasetMix, Tools
 
 
 def examples(prompts: Sequence[PlainPrompt], tools: Tools, mix: DatasetMix, wanted: int) -> list[Example]:
-    """``wanted`` plain examples; prompts are drawn without repeats in an order fixed by the seed."""
+    """``wanted`` plain examples; prompts are drawn without repeats in an order fixed by the seed.
+
+    An own answer that is not there ("": it found no end) or not worth replaying gives way to the written one.
+    """
     order = sorted(prompts, key=lambda p: p.id)
     random.Random(f"{mix.seed}:plain").shuffle(order)
     made: list[Example] = []
