@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -11,7 +12,7 @@ from ragtune_ui.domain.changes import Before
 from ragtune_ui.domain.documents import Document, Parsed
 from ragtune_ui.domain.errors import ProjectError
 from ragtune_ui.domain.reports import Report, report_of
-from ragtune_ui.store import files
+from ragtune_ui.store import files, trash
 
 REPLACED = 20  # versions that are kept for the way back
 
@@ -76,26 +77,52 @@ class Papers:
     def discard_document(self, id: str) -> None:
         """Move a document to the project's trash; ``restore_document`` brings it back."""
         self.document(id)
-        trash = self.folder / "trash"
-        trash.mkdir(exist_ok=True)
-        shutil.rmtree(trash / id, ignore_errors=True)
-        (self.folder / "documents" / id).replace(trash / id)
+        trash.throw(self.folder / "documents" / id, self.folder / "trash")
 
     def restore_document(self, id: str) -> Document:
         if id not in {d.id for d in self.discarded_documents()}:
             gone("That document")
         held, final = self.folder / "trash" / id, self.folder / "documents" / id
         if final.exists():  # the same file was added again in the meantime
-            shutil.rmtree(held, ignore_errors=True)
+            trash.delete(held)
         else:
-            held.replace(final)
+            trash.take_back(held, final)
         return self.document(id)
 
     def discarded_documents(self) -> list[Document]:
         """Documents in the trash, the latest first."""
-        paths = (self.folder / "trash").glob("*/document.json")
-        held = sorted(paths, key=lambda p: p.parent.stat().st_ctime, reverse=True)
-        return [files.read_record(p, Document) for p in held]
+        held = trash.held(self.folder / "trash", "document.json")
+        found = [(p.parent.name, files.cached(p, Document, files.read_record)) for p in held]
+        return [document for name, document in found if document.id == name]  # what a file says is no path
+
+    def delete_document(self, id: str) -> None:
+        """Delete a document in the trash for good, with its earlier versions and the newer ones that wait for it.
+
+        Raises:
+            ProjectError: it is not in the trash, or not all of it could be deleted.
+        """
+        if id not in {d.id for d in self.discarded_documents()}:
+            gone("That document")
+        if id not in {d.id for d in self.documents()}:  # else the same file was added again in the meantime
+            for old in self._replaced():
+                if old.name.rpartition("-")[0] == id:
+                    trash.delete(old)
+            for newer in self.waiting():
+                if newer.replaces == id:
+                    self.drop_waiting(newer.id)
+            self._forget_vectors()
+        trash.delete(self.folder / "trash" / id)
+
+    def empty_trash(self) -> None:
+        """Delete what has lain in the trash for a week."""
+        for id in trash.overdue(self.folder / "trash"):
+            with suppress(ProjectError):
+                self.delete_document(id)
+
+    def _forget_vectors(self) -> None:
+        """What a search model made of a text says something of it, too. The index has its own; that these are gone
+        costs time where passages are cut anew, no more."""
+        shutil.rmtree(self.folder / "vectors", ignore_errors=True)
 
     # new versions --------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import re
 import threading
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ragtune_ui.domain.questions import Decision, Question
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.domain.verdicts import Verdict
 from ragtune_ui.domain.words import counted
-from ragtune_ui.store import files
+from ragtune_ui.store import files, trash
 from ragtune_ui.store.events import EventLog, job_of
 from ragtune_ui.store.papers import Papers, gone
 
@@ -155,9 +156,10 @@ class Home:
         project = self.open(id)
         if any(not job.ended for job in project.runs() + project.jobs()):
             raise Busy("Work is running in this project.", "Wait until it is finished, or stop it first.")
-        self.trash.mkdir(parents=True, exist_ok=True)
+        if (self.trash / id).exists():  # it was copied back by hand
+            raise ProjectError("A copy of this project is in the trash already.", "Delete that one for good first.")
         with project.changing():  # what is being written now is written before
-            project.folder.replace(self.trash / id)
+            trash.throw(project.folder, self.trash)
 
     def restore(self, id: str) -> Project:
         if not re.fullmatch(r"[a-z0-9-]{1,64}", id) or not (self.trash / id / "project.json").exists():
@@ -167,13 +169,28 @@ class Home:
             raise ProjectError("A project of that id is there already.", "Move that one to the trash first.")
         if final.exists():  # what was written too late, as by an earlier version of RAGTune: it stays with its project
             final.replace(self.trash / id / f"set-aside-{uuid.uuid4().hex[:6]}")
-        (self.trash / id).replace(final)
+        trash.take_back(self.trash / id, final)
         return Project(final)
+
+    def held(self, id: str) -> Project:
+        """The project of that id in the trash. Raises ProjectError."""
+        found = (Project(path.parent) for path in trash.held(self.trash, "project.json"))
+        return next((p for p in found if p.id == id), None) or gone("That project")
+
+    def delete(self, id: str) -> None:
+        """Delete a project in the trash for good. Raises ProjectError."""
+        trash.delete(self.held(id).folder)
+
+    def tidy(self) -> None:
+        """Delete the projects that have lain in the trash for a week."""
+        for id in trash.overdue(self.trash):
+            with suppress(RagtuneError):
+                trash.delete(self.trash / id)
 
     def discarded(self) -> list[Card]:
         """Projects in the trash, the latest first."""
-        held = sorted(self.trash.glob("*/project.json"), key=lambda p: p.parent.stat().st_ctime, reverse=True)
-        return [files.read_record(p, Card) for p in held]
+        found = [Project(path.parent) for path in trash.held(self.trash, "project.json")]
+        return [project.card for project in found if project.readable]
 
 
 def open_folder(folder: Path) -> Project:
@@ -247,7 +264,9 @@ class Project(Papers):
         return _locks.setdefault(self.folder, threading.RLock())
 
     def tidy(self) -> None:
-        """Clear away what a crash left half-written. For the start, while nothing is written here."""
+        """Clear away what a crash left half-written, and what has lain in the trash for a week. For the start,
+        while nothing is written here."""
+        self.empty_trash()
         for shelf in ("", "documents", "waiting", "replaced", "datasets", "verdicts", "chats", "exports"):
             files.sweep(self.folder / shelf)
 

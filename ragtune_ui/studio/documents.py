@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -227,15 +227,50 @@ class Documents:
         touched = f" {number} source." if row.questions else ""
         return f"“{row.document.name}” is removed.{touched}"
 
-    def undo_remove(self, project: Project) -> str:
-        """Bring the document removed last back."""
-        held = project.discarded_documents()
+    def undo_remove(self, project: Project, id: str = "") -> str:
+        """Bring a removed document back; without an id, the one removed last."""
+        held = [d for d in project.discarded_documents() if id in ("", d.id)]
         if not held:
             raise DocumentError("There is nothing to bring back.", "Only removed documents can be brought back.")
         self._studio.jobs.ensure_free()
         document = project.restore_document(held[0].id)
         self._studio.retrieval.start_index(project, f"Bringing {document.name} back")
         return f"“{document.name}” is back."
+
+    def removed(self, project: Project) -> list[DocumentRow]:
+        """Documents in the trash, the one removed last first, with all questions about them, checked or not."""
+        asked = Counter(q.document for q in project.questions())
+        return [DocumentRow(d, 0, STATUS_WORDS[d.status], asked[d.id]) for d in project.discarded_documents()]
+
+    def delete(self, project: Project, id: str) -> str:
+        """Delete a removed document for good, with what in the project quotes it. Frozen datasets, trainings,
+        verdicts and packages made with it keep what they learned.
+
+        Raises:
+            DocumentError: it is not in the trash. Busy: other heavy work runs.
+        """
+        document = next((d for d in project.discarded_documents() if d.id == id), None)
+        if document is None:
+            raise DocumentError("That document is no longer there.", "Reload the page.")
+        self._studio.jobs.ensure_free()
+        again = id in {d.id for d in project.documents()}  # added again in the meantime: what is said of it stays
+        with project.changing():
+            project.delete_document(id)
+            if not again:
+                self._forget(project, document)
+        self._studio.retrieval.start_forget(project)
+        return f"“{document.name}” is deleted for good."
+
+    def _forget(self, project: Project, document: Document) -> None:
+        """Take out what quotes a document: questions and the steps back of them, judgements, mends, answers compared
+        over its passages, and the map of what questions reach."""
+        id = document.id
+        project.keep_questions([q for q in project.questions() if q.document != id])
+        project.keep_decisions([d for d in project.decisions() if all(q.document != id for q in d.before)])
+        project.keep_judgements([j for j in project.judgements() if j.document != id])
+        project.keep_turns([t for t in project.turns() if all(c.document != id for c in t.passages)])
+        (project.folder / "coverage.json").unlink(missing_ok=True)
+        self._studio.mending.forget(project, document)
 
     def hold_back(self, project: Project, ids: Sequence[str]) -> None:
         """Set which documents are held back for measuring; all others are not. Their questions follow."""

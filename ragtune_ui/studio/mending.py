@@ -99,6 +99,17 @@ class Mending:
         self._studio.retrieval.start_index(project, "Taking a change back")
         return "Taken back: the passage reads as its document does."
 
+    def forget(self, project: Project, document: Document) -> None:
+        """Take out the mends of a document, which quote it, as it is deleted for good."""
+        documents = project.documents()
+        here = {d.id for d in documents}
+        named = any(d.name == document.name for d in documents)  # then those by name alone are that one's
+        with project.changing():
+            mends = self.all(project)
+            gone = {m.id for m in of_document(mends, document, here) if m.document == document.id or not named}
+            if gone:
+                files.write_records(_shelf(project), [m for m in mends if m.id not in gone])
+
     def chunk(self, project: Project, chunk_id: str) -> Chunk:
         """The passage of that id.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragtune_ui.domain.documents import Document
-from ragtune_ui.domain.errors import PassageError
+from ragtune_ui.domain.errors import PassageError, RagtuneError
 from ragtune_ui.domain.mends import mended
 from ragtune_ui.domain.passages import Chunk, ChunkSettings, Passage, SearchModel, SearchSettings, Updated
 from ragtune_ui.domain.ports import Progress, Searcher
@@ -119,6 +119,30 @@ class Retrieval:
             with suppress(PassageError):  # loads what the first search needs
                 self.search(project, [chunks[0].text[:80]], number=1)
         return updated
+
+    def start_forget(self, project: Project) -> str:
+        """Bring the index up to date, so that none of its files holds a word of what was deleted, in the background."""
+        self._let_go(project)
+        here = {d.name for d in project.documents()}
+        with project.changing():
+            tags = {n: t for n, t in self.tags(project).items() if n in here}
+            if tags != self.tags(project):
+                files.write_record(project.folder / "tags.json", tags)
+        return self.start_index(project, "Deleting for good")
+
+    def drop(self, project: Project) -> None:
+        """Remove the index of a project that is deleted for good where it lies outside its folder, in object
+        storage; one that does not answer keeps it."""
+        if self._studio.settings.index and not (self._studio.home.folder / project.id).exists():  # a copy of it
+            with suppress(RagtuneError):
+                self._searcher(project).update([], _unheard)
+        self._let_go(project)
+
+    def _let_go(self, project: Project) -> None:
+        """Forget what was loaded, and with it the vectors of texts that are no longer there."""
+        with self._lock:
+            for key in [key for key in self._searchers if key[0] == project.folder]:
+                del self._searchers[key]
 
     def cut(self, project: Project, document: Document, settings: ChunkSettings, source: str = "") -> list[Chunk]:
         """The passages of one document by other settings, with its mends, nothing kept."""
@@ -347,9 +371,11 @@ def _unheard(done: int, total: int, note: str) -> None:
 
 
 def _removed(project: Project) -> list[str]:
-    """Documents in the trash: they may stand in the index until it is brought up to date."""
+    """Documents that are no longer on the shelf: they may stand in the index until it is brought up to date."""
     trash, shelf = project.folder / "trash", project.folder / "documents"
-    return [p.name for p in trash.iterdir() if not (shelf / p.name).exists()] if trash.is_dir() else []
+    held = {p.name for p in trash.iterdir()} if trash.is_dir() else set()
+    cut = set(_stamps(project)) - {"settings"}  # for what is not in the trash any more either
+    return [id for id in held | cut if not (shelf / id).exists()]
 
 
 def _stamps(project: Project) -> dict[str, Any]:

@@ -86,12 +86,22 @@ class Studio:
         """The project with that id. Raises ProjectError."""
         return self.home.open(id)
 
+    def delete(self, id: str) -> str:
+        """Delete a project in the trash for good; says so. Raises ProjectError."""
+        project = self.home.held(id)
+        name = project.name
+        self.retrieval.drop(project)
+        self.home.delete(id)
+        return f"“{name}” is deleted for good."
+
     def sample(self) -> Project:
         """A new project filled with the bundled sample, in the background."""
         return sample.create(self)
 
     def recover(self) -> None:
-        """After a start: find work that died with the last app and workers that live on."""
+        """After a start: find work that died with the last app and workers that live on; empty the trash of what
+        has lain there for a week."""
+        self.home.tidy()
         for project in self.projects():
             project.tidy()
             self.jobs.recover(project)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ragtune_ui.domain.documents import LEAST_TO_HOLD_BACK, READABLE, Document, kind_of
+from ragtune_ui.domain.documents import LEAST_TO_HOLD_BACK, READABLE, kind_of
 from ragtune_ui.domain.errors import DocumentError, RagtuneError
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.domain.words import counted
@@ -109,24 +109,49 @@ def table(rows: Sequence[DocumentRow]) -> Html:
     return tag("div", whole, tag("p", held, cls="caption"), cls="card")
 
 
-def dialogs(rows: Sequence[DocumentRow]) -> Html:
-    """A question for each document on which approved questions rest."""
+def dialogs(rows: Sequence[DocumentRow], gone: Sequence[DocumentRow] = ()) -> Html:
+    """A question for each document on which approved questions rest, and for each removed one."""
     made = []
     for row in rows:
         if row.questions:
             said = counted(row.questions, "approved question rests", "approved questions rest")
-            body = tag("p", f"{said} on it and would lose the passage that proves the answer. You can bring it back.")
+            body = tag("p", f"{said} on it and would lose the passage that proves the answer. "
+                       "For 7 days you can bring it back; then it is deleted for good.")  # fmt: skip
             made.append(cards.dialog(f"docs-remove-{row.document.id}", f"Remove “{row.document.name}”?", body,
                                      [("remove", "Remove document", "danger")]))  # fmt: skip
+    for row in gone:
+        asked = counted(row.questions, "question", "questions")
+        goes = ("Its file, text and earlier versions are deleted, and what quotes it: "
+                f"{asked} about it, your mends and judgements of its passages, and answers compared over them. "
+                "This cannot be undone.")  # fmt: skip
+        stays = ("Frozen datasets, trained models, verdicts and packages made with it keep what they learned from it. "
+                 "If these are to go, too, delete the project.")  # fmt: skip
+        made.append(cards.dialog(f"docs-delete-{row.document.id}", f"Delete “{row.document.name}” for good?",
+                                 cards.join([tag("p", goes), tag("p", stays)]),
+                                 [("delete", "Delete for good", "danger")]))  # fmt: skip
     return cards.join(made)
 
 
-def removed(documents: Sequence[Document]) -> Html:
-    """The way back for what was removed last."""
-    if not documents:
+def removed(rows: Sequence[DocumentRow]) -> Html:
+    """The way back for what was removed last, and for the others; and the way out for good."""
+    if not rows:
         return Html("")
-    undo = cards.button("Undo", do="undo", kind="small", label=f"Bring {documents[0].name} back")
-    return cards.note("quiet", f"“{documents[0].name}” is removed.", actions=[undo])
+    first, *others = [(row.document.id, row.document.name) for row in rows]
+    note = cards.note("quiet", f"“{first[1]}” is removed.", "It is kept for 7 days.", actions=_ways(*first, "Undo"))
+    if not others:
+        return note
+    body = [[name, tag("div", *_ways(id, name, "Bring back"), cls="actions", style="margin-top: 0")]
+            for id, name in others]  # fmt: skip
+    table = cards.table(["Document", ""], body, "Documents removed before")
+    return Html(note + cards.folded(f"Removed before ({len(others)})", table))
+
+
+def _ways(id: str, name: str, back: str) -> list[Html]:
+    return [
+        cards.button(back, do="undo", id=id, kind="small", label=f"Bring {name} back"),
+        cards.button("Delete for good", ask=f"delete-{id}", id=id, kind="small danger",
+                     label=f"Delete {name} for good"),
+    ]  # fmt: skip
 
 
 def missing(rows: Sequence[DocumentRow], busy: bool) -> str:
@@ -208,8 +233,10 @@ def act(studio: Studio, project: Any, act: dict[str, str]) -> Any:
     return gr.skip()
 
 
-def remove(studio: Studio, project: Any, act: dict[str, str]) -> None:
-    studio.documents.remove(project, act["id"])
+def confirmed(studio: Studio, project: Any, act: dict[str, str]) -> None:
+    """What a dialog was answered with: a document is removed, or deleted for good."""
+    do = studio.documents.delete if act["choice"] == "delete" else studio.documents.remove
+    do(project, act["id"])
 
 
 def manage(studio: Studio, project: Any, act: dict[str, str]) -> None:
@@ -227,7 +254,7 @@ def manage(studio: Studio, project: Any, act: dict[str, str]) -> None:
     elif act["do"] == "index":
         studio.retrieval.start_index(project)
     elif act["do"] == "undo":
-        studio.documents.undo_remove(project)
+        studio.documents.undo_remove(project, act["id"])
 
 
 def refresh(studio: Studio, project: Any) -> tuple[Any, ...]:
@@ -236,12 +263,12 @@ def refresh(studio: Studio, project: Any) -> tuple[Any, ...]:
     job = studio.jobs.current(project) if project else None
     job = job if job is not None and job.what in WORK else None
     busy = job is not None and not job.ended
-    gone = project.discarded_documents()[:1] if project else []
+    gone = studio.documents.removed(project) if project else []
     return (
         state(rows),
         cards.join([working(job), unindexed(rows, busy), removed(gone)]),
         no_project() if project is None else table(rows) if rows or not busy else Html(""),
-        dialogs(rows),
+        dialogs(rows, gone),
         cards.next_bar("find", "Next: Passages", missing(rows, busy)),
     )
 
@@ -315,8 +342,8 @@ def build(page: Page) -> None:
     # Rows open, hold back and remove; the drawer turns pages and closes. What was opened comes into view.
     for done in page.on([rows.select, text.select], act, outputs=[opened, text], acts=True):
         done.then(None, js=page.script("documents.js"), api_visibility="private")
-    # A document with approved questions is removed after its dialog.
-    page.on(asked.submit, remove, acts=True)
+    # A document with approved questions is removed, and any is deleted for good, after its dialog.
+    page.on(asked.submit, confirmed, acts=True)
     # Stop, make passages, undo; replace by a new version, keep both, leave out, bring the old one back.
     page.on([work.select, newer.select], manage, acts=True)
     # The page shows what the project folder holds.

@@ -95,26 +95,41 @@ def projects(rows: Sequence[tuple[str, str, Step | None]], open_id: str) -> Html
     return tag("div", cards.section("Your projects"), table, cls="card")
 
 
-def dialogs(rows: Sequence[tuple[str, str]]) -> Html:
-    """One question for each project: (id, name)."""
-    said = "Documents, questions and trained models go with it. You can bring it back from this page."
-    return cards.join(
-        cards.dialog(f"home-discard-{id}", f"Move “{name}” to the trash?", tag("p", said),
-                     [("discard", "Move to trash", "danger")]) for id, name in rows
-    )  # fmt: skip
+def dialogs(rows: Sequence[tuple[str, str]], held: Sequence[tuple[str, str]] = ()) -> Html:
+    """One question for each project: (id, name), and for each in the trash."""
+    said = ("Documents, questions and trained models go with it. For 7 days you can bring it back from this page; "
+            "then it is deleted for good.")  # fmt: skip
+    lost = ("Its documents, questions, datasets, trained models, verdicts and packages are deleted from this computer. "
+            "This cannot be undone. What you copied or downloaded elsewhere stays there.")  # fmt: skip
+    return cards.join([
+        *(cards.dialog(f"home-discard-{id}", f"Move “{name}” to the trash?", tag("p", said),
+                       [("discard", "Move to trash", "danger")]) for id, name in rows),
+        *(cards.dialog(f"home-delete-{id}", f"Delete “{name}” for good?", tag("p", lost),
+                       [("delete", "Delete for good", "danger")]) for id, name in held),
+    ])  # fmt: skip
 
 
 def trash(rows: Sequence[tuple[str, str]]) -> Html:
-    """Projects that can be brought back: (id, name) each."""
+    """Projects that can be brought back or deleted for good: (id, name) each."""
     if not rows:
         return Html("")
-    table = cards.table(
-        ["Project", ""],
-        [[name, cards.button("Bring back", do="restore", id=id, kind="small", label=f"Bring {name} back")]
-         for id, name in rows],
-        "Projects in the trash",
-    )  # fmt: skip
-    return cards.folded(f"Trash ({len(rows)})", table)
+    body = [
+        [
+            name,
+            tag(
+                "div",
+                cards.button("Bring back", do="restore", id=id, kind="small", label=f"Bring {name} back"),
+                cards.button("Delete for good", ask=f"delete-{id}", id=id, kind="small danger",
+                             label=f"Delete {name} for good"),
+                cls="actions",
+                style="margin-top: 0",
+            ),
+        ]
+        for id, name in rows
+    ]  # fmt: skip
+    table = cards.table(["Project", ""], body, "Projects in the trash")
+    kept = tag("p", "What has been here for 7 days is deleted for good when RAGTune starts.", cls="caption")
+    return cards.folded(f"Trash ({len(rows)})", table, kept)
 
 
 # DOES ----------------------------------------------------------------------------------------
@@ -158,6 +173,13 @@ def discard(studio: Studio, project: Any, act: dict[str, str]) -> tuple[Any, Htm
     return "" if was_open else gr.skip(), cards.note("ok", f"“{name}” is in the trash.", actions=[undo])
 
 
+def confirmed(studio: Studio, project: Any, act: dict[str, str]) -> tuple[Any, Html]:
+    """What a dialog was answered with: a project goes to the trash, or out of it for good."""
+    if act["choice"] == "delete":
+        return gr.skip(), cards.note("ok", studio.delete(act["id"]))
+    return discard(studio, project, act)
+
+
 def restore(studio: Studio, project: Any, act: dict[str, str]) -> Html:
     return cards.note("ok", f"“{studio.home.restore(act['id']).name}” is back.")
 
@@ -168,6 +190,7 @@ def refresh(studio: Studio, project: Any) -> tuple[Any, ...]:
     recent = project or (found[0] if found else None)
     ways = {p.id: next_step(studio.steps(p)) for p in found[:LISTED]}
     first = not found
+    held = [(card.id, card.name) for card in studio.home.discarded()]
     return (
         explanation(first),
         computer(studio.machine()) if first else Html(""),
@@ -175,8 +198,8 @@ def refresh(studio: Studio, project: Any) -> tuple[Any, ...]:
         gr.update(visible=recent is not None),
         sample(first),
         projects([(p.id, p.name, ways.get(p.id)) for p in found], project.id if project else ""),
-        dialogs([(p.id, p.name) for p in found]),
-        trash([(card.id, card.name) for card in studio.home.discarded()]),
+        dialogs([(p.id, p.name) for p in found], held),
+        trash(held),
     )
 
 
@@ -217,8 +240,8 @@ def build(page: Page) -> None:
     # The new name is kept, or not.
     page.on([keep.click, new.submit], rename, [renamed, new], [naming], project=False)
     page.on(stay.click, leave, outputs=[naming], project=False)
-    # A project goes to the trash after its dialog, and comes back from the message or from the trash.
-    page.on(asked.submit, discard, outputs=[page.project, page.message], project=False, acts=True)
+    # A project goes to the trash, or out of it for good, after its dialog; message and trash bring it back.
+    page.on(asked.submit, confirmed, outputs=[page.project, page.message], project=False, acts=True)
     page.on([page.message.select, held.select], restore, outputs=[page.message], project=False, acts=True)
     # The page shows what the home folder holds.
     page.on_look(refresh, [what, machine, latest, resume, offered, listed, asked, held])

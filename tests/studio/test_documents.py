@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from ragtune_ui.domain.errors import Busy, DocumentError, ProjectError
+from ragtune_ui.store import files
 from ragtune_ui.studio.documents import Added
 from tests.studio.conftest import House, facts, library, wait_until
 
@@ -282,6 +284,82 @@ def test_removed_added_again_and_brought_back_is_there_once(house: House) -> Non
     house.studio.documents.undo_remove(house.project)
     house.idle()
     assert names(house) == ["a.md"] and len(house.project.chunks()) == 1
+
+
+def test_what_is_deleted_for_good_is_in_no_file_but_what_was_made_from_it(tuned: House) -> None:
+    project, studio = tuned.project, tuned.studio
+    gone = next(d for d in project.documents() if not d.held_back)
+    things = re.findall(r"The (\w+ \w+) weighs", project.text(gone.id))
+    kept = len(project.questions()) - sum(q.document == gone.id for q in project.questions())
+    own = [c for c in project.chunks() if c.document == gone.id]
+    studio.proving.judge(project, f"How heavy is the {things[0]}?", own[0].id, True)
+    studio.mending.edit(project, own[1].id, f"The {things[1]} weighs little.")
+    tuned.idle()
+    studio.retrieval.tag(project, [gone.id], "secret-tag")
+    list(studio.chat.ask(project, f"How much does the {things[0]} weigh?"))
+    studio.proving.start_test(project)
+    tuned.idle()
+    (project.folder / "vectors").mkdir()
+    searcher = studio.retrieval._searcher(project)
+
+    def holding(*words: str) -> set[str]:
+        found = (p for p in project.folder.rglob("*") if p.is_file() and any(w in p.read_text() for w in words))
+        return {p.relative_to(project.folder).parts[0] for p in found}
+
+    assert {"documents", "questions.jsonl", "mends.jsonl", "chats", "datasets"} <= holding(*things)
+    studio.documents.remove(project, gone.id)
+    tuned.idle()
+    assert [(r.document.id, r.questions) for r in studio.documents.removed(project)] == [(gone.id, 6)]
+    assert studio.documents.delete(project, gone.id) == f"“{gone.name}” is deleted for good."
+    tuned.idle()
+    assert holding(*things, "secret-tag") == {"datasets"} and not (project.folder / "vectors").exists()
+    assert "coverage.json" not in holding(gone.name) and len(project.questions()) == kept
+    assert studio.documents.removed(project) == [] and not project.jobs()[0].problem
+    assert studio.retrieval._searcher(project) is not searcher  # which knew the vectors of the texts
+    with pytest.raises(DocumentError, match="no longer there"):
+        studio.documents.delete(project, gone.id)
+
+
+def test_a_start_deletes_what_was_in_the_trash_for_a_week(full: House) -> None:
+    document, other = full.project.documents()[0], full.studio.home.create("Other")
+    full.studio.home.discard(other.id)
+    full.studio.documents.remove(full.project, document.id)
+    full.idle()
+    for folder in (full.studio.home.trash / other.id, full.project.folder / "trash" / document.id):
+        files.write_record(folder / "discarded.json", {"at": "2020-01-01T00:00:00+00:00"})
+    full.restarted().recover()
+    assert full.studio.home.discarded() == [] == full.project.discarded_documents()
+    assert any(q.document == document.id for q in full.project.questions())  # a person's work
+
+
+def test_deleting_waits_for_a_free_bench_and_spares_what_was_added_again(full: House) -> None:
+    gone = full.project.documents()[0]
+    text = full.project.text(gone.id)
+    full.studio.documents.remove(full.project, gone.id)
+    full.idle()
+    full.fakes.gate.clear()
+    full.studio.jobs.start(full.project, "mix", "Composing", lambda task: str(full.fakes.gate.wait(10)))
+    with pytest.raises(Busy):
+        full.studio.documents.delete(full.project, gone.id)
+    assert [d.id for d in full.project.discarded_documents()] == [gone.id]
+    full.fakes.gate.set()
+    full.idle()
+    full.add({gone.name: text})
+    before = full.project.questions()
+    full.studio.documents.delete(full.project, gone.id)
+    full.idle()
+    assert full.project.questions() == before and gone.id in [d.id for d in full.project.documents()]
+    assert any(c.document == gone.id for c in full.project.chunks())
+
+
+def test_an_earlier_one_can_be_brought_back(full: House) -> None:
+    first, second = full.project.documents()[:2]
+    for document in (first, second):
+        full.studio.documents.remove(full.project, document.id)
+        full.idle()
+    assert full.studio.documents.undo_remove(full.project, first.id) == f"“{first.name}” is back."
+    full.idle()
+    assert [r.document.id for r in full.studio.documents.removed(full.project)] == [second.id]
 
 
 # held back, pages -----------------------------------------------------------------------------

@@ -242,3 +242,20 @@ def test_suggestions_come_from_the_material(small: House) -> None:
     assert small.studio.retrieval.suggestions(small.project, 9)[-1] == "What is said about red things?"
     small.add({"c.md": "# **What is _new_?**\n\nMuch is."})
     assert "What is new?" in small.studio.retrieval.suggestions(small.project, 9)
+
+
+def test_what_was_deleted_is_not_found_though_the_index_still_has_it(full: House) -> None:
+    gone = full.project.documents()[0]
+    full.project.discard_document(gone.id)
+    full.project.delete_document(gone.id)  # as the emptying of the trash does, after an indexing that was stopped
+    assert all(p.chunk.document != gone.id for p in full.studio.retrieval.search(full.project, ["crane"], 40)[0])
+
+
+def test_an_index_in_object_storage_goes_with_its_project(full: House) -> None:
+    full.studio.home.discard(full.project.id)
+    held = full.studio.home.held(full.project.id)
+    full.studio.retrieval.drop(held)
+    assert held.index_folder.exists()  # a folder goes with the project, whole
+    object.__setattr__(full.studio.settings, "index", "s3://bucket/index")
+    full.studio.retrieval.drop(held)
+    assert not held.index_folder.exists()

@@ -147,9 +147,34 @@ def test_remove_and_undo_restore_the_same_counts(house: House) -> None:
     assert [(r.document.name, r.passages) for r in house.studio.documents.rows(house.project)] == before
 
 
+def test_a_removed_document_is_deleted_for_good_after_a_dialog(house: House) -> None:
+    house.add(library(3))
+    first, second = (d.id for d in house.project.documents()[:2])
+    for id in (first, second):
+        tab.act(house.studio, house.project, {"do": "remove", "id": id})
+        house.idle()
+    _, work, _, dialogs, _, _ = Bench(tab, "docs", house).look(house.project.id, "")[:6]
+    assert all(
+        f'data-ask="delete-{id}"' in work and f'data-name="docs-delete-{id}"' in dialogs for id in (first, second)
+    )
+    assert "Removed before (1)" in work and "kept for 7 days" in work
+    tab.confirmed(house.studio, house.project, {"choice": "delete", "id": first})
+    house.idle()
+    assert [d.id for d in house.project.discarded_documents()] == [second]
+    tab.manage(house.studio, house.project, {"do": "undo", "id": second})
+    house.idle()
+    assert second in [d.id for d in house.project.documents()] and house.project.discarded_documents() == []
+
+
+def test_the_dialog_says_what_goes_and_what_keeps_what_it_learned() -> None:
+    shown = clean(tab.dialogs([], [row("a", questions=2, name=HOSTILE)]))
+    assert "2 questions about it" in shown and "cannot be undone" in shown
+    assert "Frozen datasets, trained models, verdicts and packages" in shown and "keep what they learned" in shown
+
+
 def test_the_dialog_removes_and_passages_can_be_made_again(house: House) -> None:
     house.add(library(2))
-    tab.remove(house.studio, house.project, {"choice": "remove", "id": house.project.documents()[0].id})
+    tab.confirmed(house.studio, house.project, {"choice": "remove", "id": house.project.documents()[0].id})
     house.idle()
     assert len(house.project.documents()) == 1
     house.project.keep_chunks([])

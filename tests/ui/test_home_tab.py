@@ -47,7 +47,7 @@ def test_continue_names_project_and_step_and_turns_the_page() -> None:
 def test_names_of_people_are_text_everywhere() -> None:
     rows = [("p-1", HOSTILE, STEPS[3]), ("p-2", "Other", None)]
     assert "&lt;img" in clean(tab.projects(rows, "p-1"))
-    assert "&lt;img" in clean(tab.dialogs([("p-1", HOSTILE)]))
+    assert clean(tab.dialogs([("p-1", HOSTILE)], [("p-2", HOSTILE)])).count("&lt;img") == 2
     assert "&lt;img" in clean(tab.trash([("p-1", HOSTILE)]))
     assert tab.projects([], "") == "" and tab.trash([]) == ""
 
@@ -95,6 +95,19 @@ def test_trash_and_back(house: House) -> None:
     assert "Harbour" in Bench(tab, "home", house).look("")[7]
     assert "is back" in tab.restore(house.studio, None, {"do": "restore", "id": id})
     assert [p.id for p in house.studio.projects()] == [id]
+
+
+def test_a_project_in_the_trash_is_deleted_for_good_after_a_dialog(house: House) -> None:
+    id = house.project.id
+    tab.confirmed(house.studio, house.project, {"choice": "discard", "id": id})
+    shown = Bench(tab, "home", house).look("")
+    assert f'data-ask="delete-{id}"' in shown[7] and 'data-do="delete"' not in shown[7] and "7 days" in shown[7]
+    assert f'data-name="home-delete-{id}"' in shown[6] and "cannot be undone" in shown[6] and "packages" in shown[6]
+    opened, note = tab.confirmed(house.studio, None, {"choice": "delete", "id": id})
+    assert opened == gr.skip() and "“Harbour” is deleted for good." in note
+    assert house.studio.home.discarded() == [] and list(house.studio.home.trash.iterdir()) == []
+    with pytest.raises(ProjectError, match="no longer there"):
+        tab.confirmed(house.studio, None, {"choice": "delete", "id": id})
 
 
 def test_trash_of_another_project_leaves_the_open_one_open(house: House) -> None:
