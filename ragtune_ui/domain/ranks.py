@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from ragtune_ui.domain.passages import Chunk, Passage, covering
-from ragtune_ui.domain.scores import FEWEST_DOCUMENTS, Interval
+from ragtune_ui.domain.scores import FEWEST_DOCUMENTS, Interval, widening
 
 DEPTH = 10  # ranks that mean reciprocal rank and nDCG look at
 Span = tuple[str, int, int]  # document id, start, end
@@ -45,8 +45,8 @@ def ndcg(ranking: Ranking, k: int = DEPTH) -> float:
 
 
 def interval(values: Sequence[float], documents: Sequence[str], seed: int = 42, resamples: int = 2000) -> Interval:
-    """Mean and 95 % bootstrap interval in percent; whole documents are drawn where there are at least
-    ``scores.FEWEST_DOCUMENTS``, else questions."""
+    """Mean and 95 % bootstrap interval in percent; whole documents are drawn, and the range widened for so few
+    (``scores.widening``), where there are at least ``scores.FEWEST_DOCUMENTS``, else questions."""
     if not values:
         return Interval(0.0, 0.0, 0.0, 0)
     wide = len(set(documents)) >= FEWEST_DOCUMENTS
@@ -55,8 +55,11 @@ def interval(values: Sequence[float], documents: Sequence[str], seed: int = 42, 
     rows = np.array([group[key] for key in keys])
     sums, sizes = np.bincount(rows, np.array(values, dtype=float)), np.bincount(rows)
     drawn = np.random.default_rng(seed).multinomial(len(group), [1 / len(group)] * len(group), size=resamples)
-    low, high = np.percentile(100 * (drawn @ sums) / (drawn @ sizes), [2.5, 97.5])
-    return Interval(100 * float(np.mean(values)), float(low), float(high), len(values))
+    mean, ends = 100 * float(np.mean(values)), np.percentile(100 * (drawn @ sums) / (drawn @ sizes), [2.5, 97.5])
+    if wide:
+        ends = mean + (ends - mean) * widening(len(group))
+    low, high = np.clip(ends, *((0, 100) if min(values) >= 0 else (-100, 100)))
+    return Interval(mean, float(low), float(high), len(values))
 
 
 def measured(rankings: Sequence[Ranking], value: Callable[[Ranking], float]) -> Interval:

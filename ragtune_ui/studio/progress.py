@@ -128,6 +128,8 @@ def _verdict(studio: Studio, project: Project) -> tuple[StepState, str]:
     if busy:
         return "running", busy
     verdict = studio.verdicts.latest(project)
+    if verdict is not None and studio.verdicts.behind(project, verdict):
+        return "ready", "Trained on since"
     if verdict is not None:
         return "done", SAID[verdict.decision]
     return ("ready", "Ready to measure") if studio.training.usable(project) else ("blocked", "Needs a trained model")

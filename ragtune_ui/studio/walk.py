@@ -142,7 +142,7 @@ def report(studio: Studio, project: Project, run: str, verdict: Verdict) -> dict
     documents = project.documents()
 
     def plain(cell: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-        return {name: {"mean": i.mean, "low": i.low, "high": i.high} for name, i in cell.items()}
+        return {name: {"mean": i.mean, "low": i.low, "high": i.high, "n": i.n} for name, i in cell.items()}
 
     return {
         "project": project.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from ragtune_ui.domain.passages import Passage
@@ -20,6 +21,7 @@ from ragtune_ui.domain.ranks import (
     reciprocal,
     reweighed,
 )  # fmt: skip
+from ragtune_ui.domain.scores import widening
 from tests.domain.makers import chunk
 
 
@@ -45,6 +47,11 @@ def test_intervals_hold_the_mean_and_draw_whole_documents() -> None:
     loose = interval(values, [str(n) for n in range(100)])
     clustered = interval(values, [str(n // 10) for n in range(100)])
     assert loose.low < 50 < loose.high and clustered.high - clustered.low > 2 * (loose.high - loose.low)
+    # Ten documents show too little of how documents differ: the range is wider than the percentiles of resamples.
+    sums = np.array([sum(values[n : n + 10]) for n in range(0, 100, 10)])
+    drawn = np.random.default_rng(42).multinomial(10, [0.1] * 10, size=2000)
+    plain = np.percentile(drawn @ sums, [2.5, 97.5])
+    assert (clustered.high - clustered.low) == pytest.approx(widening(10) * (plain[1] - plain[0]), rel=1e-6)
     few = interval(values, ["a"] * 50 + ["b"] * 50)  # two documents say nothing about documents
     assert few.high - few.low == pytest.approx(loose.high - loose.low, abs=2)
     assert measured([ranking(1), ranking(2)], lambda r: hit(r, 1)).mean == 50.0

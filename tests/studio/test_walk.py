@@ -47,7 +47,7 @@ def test_the_whole_way_ends_in_a_report(house: House, order: Order) -> None:
     for cell in (*report["cells"].values(), report["difference"]):
         assert set(cell) == set(METRICS)
         for figures in cell.values():
-            assert set(figures) == {"mean", "low", "high"} and figures["low"] <= figures["high"]
+            assert set(figures) == {"mean", "low", "high", "n"} and figures["low"] <= figures["high"]
     verdict = project.verdicts()[0]
     assert report["sentence"] == f"{verdict.headline} {verdict.sentence}" and report["decision"] == verdict.decision
     assert report["questions_measured"] == verdict.n > 0 and report["questions_from"] == ["written"]
