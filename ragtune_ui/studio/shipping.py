@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 CHECKS = 5
 PARTS = {"adapter": "Adapter (small; needs the original model)", "merged": "Whole model (adapter merged in)"}
+WORDS = 2**20  # bytes for the model card, the prompt contract and the manifest, amply
+GROWS_UP_TO = 2**31  # bytes of weights in 32 bits, up to which the exporter may turn to them
+TAKEN_ALONG = (".safetensors", ".json", ".jinja", ".txt", ".model")
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,30 @@ class Shipping:
 
         return self._studio.jobs.start(project, "ship", "Packing the model", work)
 
+    def sizes(self, project: Project, run: str) -> dict[str, int]:
+        """Bytes of each part that a run has, as it is written first. Raises ModelError."""
+        adapter = project.adapter(run)
+        if adapter is None:
+            return {}
+        model = self._studio.model_folder(project.sheet(run).model)
+        along = [p for p in model.iterdir() if p.suffix in TAKEN_ALONG]
+        return {"adapter": _bytes(adapter.rglob("*")), "merged": _bytes(along)}
+
+    def needed(self, project: Project, run: str, parts: Sequence[str]) -> int:
+        """Bytes that have to be free to pack the parts, as a folder and as a zip; 0 where there is nothing to pack.
+        Raises ModelError."""
+        sizes = self.sizes(project, run)
+        chosen = sum(sizes.get(part, 0) for part in parts)
+        if "merged" in parts and "merged" in sizes:
+            chosen += _growth(self._studio.model_folder(project.sheet(run).model))
+        return 2 * (chosen + WORDS) if chosen else 0
+
     def pack(self, project: Project, run: str, parts: Sequence[str], task: Task) -> Shipment:
         """The folder and zip of a run, loaded again and compared on up to five answers."""
         model, contract, adapter = self._studio.chat.setting(project, run)
-        need = 2 * sum(p.stat().st_size for p in model.glob("*.safetensors")) + 64 * 2**20
+        need = self.needed(project, run, parts)
         if shutil.disk_usage(project.folder).free < need:
-            raise ShippingError(f"The disk needs {need / 2**20:,.0f} MB free for this.", "Free some space first.")
+            raise ShippingError(f"The disk needs {need / 1e6:,.0f} MB free for this.", "Free some space first.")
         task.progress(0, 4, "Asking five questions before packing")
         checks: list[tuple[Sequence[Message], str]] = []
         with self._studio.speakers.using(model, adapter) as speaker:
@@ -120,6 +141,19 @@ class Shipping:
         held = [q.question for q in self._studio.verdicts.questions(project)]
         other = [q.question for q in project.questions() if q.accepted and q.question not in held]
         return (held + other)[:CHECKS] or ["What is this collection about?"]
+
+
+def _growth(model: Path) -> int:
+    """By how many bytes the merged weights may grow: in 16 bits a small model is written anew in 32 where the rounding
+    changed an answer."""
+    config = files.read_json(model / "config.json")
+    weights = _bytes(model.glob("*.safetensors"))
+    halves = (config.get("dtype") or config.get("torch_dtype")) in ("float16", "bfloat16")
+    return weights if halves and 2 * weights <= GROWS_UP_TO else 0
+
+
+def _bytes(paths: Iterable[Path]) -> int:
+    return sum(p.stat().st_size for p in paths if p.is_file())
 
 
 def _quiet(done: int, total: int, note: str) -> None:

@@ -24,13 +24,12 @@ PARTS = (("Adapter (small; needs the original model)", "adapter"), ("Whole model
 # SHOWS ---------------------------------------------------------------------------------------
 
 
-def costs(sizes: Mapping[str, int], parts: Sequence[str], disk_free: int) -> Html:
-    """How large the chosen parts are and how much room there is; folder and zip both take it."""
-    chosen = sum(sizes.get(part, 0) for part in parts)
+def costs(sizes: Mapping[str, int], needed: int, disk_free: int) -> Html:
+    """How large the parts are, how much room the chosen ones need, and how much there is."""
     rows = [
         (label.split(" (")[0], f"about {cards.size_words(sizes[part])}") for label, part in PARTS if sizes.get(part)
     ]
-    rows.append(("Needed, as folder and as zip", f"about {cards.size_words(2 * chosen)}" if chosen else "–"))
+    rows.append(("Needed at most, as folder and as zip", f"about {cards.size_words(needed)}" if needed else "–"))
     rows.append(("Disk free", cards.size_words(disk_free)))
     return cards.facts(rows)
 
@@ -161,15 +160,6 @@ def shipment_of(studio: Any, project: Any, run: str) -> Any:
     return next((s for s in studio.shipping.shipments(project) if s.run == chosen), None)
 
 
-def sizes_of(studio: Any, project: Any, run: str) -> dict[str, int]:
-    """Bytes of each part, from what lies on the disk."""
-    adapter = project.adapter(run)
-    found = {"adapter": sum(p.stat().st_size for p in adapter.rglob("*") if p.is_file())} if adapter else {}
-    model = project.sheet(run).model if run else ""
-    merged = next((m.size for m in studio.training.models() if m.id == model), 0)
-    return {**found, "merged": merged} if merged else found
-
-
 def stand(studio: Any, project: Any, *values: Any) -> list[Any]:
     """A cheap value that changes whenever the page would."""
     if project is None:
@@ -204,10 +194,12 @@ def look(studio: Any, project: Any, run: str, parts: Sequence[str]) -> list[Any]
             cards.button("Open Train", go="train"),
         )
     contract = studio.chat.setting(project, chosen)[1] if chosen else Contract()
+    sizes = studio.shipping.sizes(project, chosen) if chosen else {}
+    needed = studio.shipping.needed(project, chosen, list(parts)) if chosen else 0
     return [
         cards.pill("ok", "packed") if done else Html(""),
         Html(progress(job) + result),
-        costs(sizes_of(studio, project, chosen), parts, studio.machine().disk_free),
+        costs(sizes, needed, studio.machine().disk_free),
         gr.update(interactive=not reason, value="Pack it again" if done else "Pack it"),
         tag("p", reason, cls="sub") if reason else Html(""),
         gr.update(visible=done is not None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from collections import namedtuple
@@ -11,7 +12,9 @@ import pytest
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.errors import ShippingError
+from ragtune_ui.engine.exporter import _may_grow, _stored_precision
 from ragtune_ui.store import files
+from ragtune_ui.studio.shipping import WORDS
 from tests.studio.conftest import Exporter, House
 
 BOTH = ["adapter", "merged"]
@@ -82,7 +85,33 @@ def test_too_little_disk_is_said(tuned: House, monkeypatch: pytest.MonkeyPatch) 
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 0, 2**20))
     job = packed(tuned)
-    assert job.state == "failed" and "disk needs 64 MB" in job.problem and job.remedy
+    assert job.state == "failed" and "disk needs 2 MB" in job.problem and job.remedy
+
+
+def test_the_adapter_alone_needs_no_room_for_the_whole_model(tuned: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tuned.fakes.model / "model.safetensors").open("wb") as weights:
+        weights.truncate(3 * 10**9)  # all holes: it takes no room itself
+    desk, run = tuned.studio.shipping, tuned.project.runs()[0].id
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 0, 10**8))
+    assert desk.needed(tuned.project, run, ["adapter"]) == 2 * (desk.sizes(tuned.project, run)["adapter"] + WORDS)
+    assert packed(tuned, ["adapter"]).state == "finished"
+    job = packed(tuned)
+    assert job.state == "failed" and "disk needs 6,002 MB" in job.problem
+    assert f"{desk.needed(tuned.project, run, BOTH) / 1e6:,.0f} MB" == "6,002 MB"
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float32", ""])
+@pytest.mark.parametrize("size", [10**9, 2**30, 2**30 + 1])
+def test_there_is_room_where_the_exporter_may_turn_to_32_bits(tuned: House, kind: str, size: int) -> None:
+    model, run = tuned.fakes.model, tuned.project.runs()[0].id
+    (model / "config.json").write_text(json.dumps({"torch_dtype": kind} if kind else {}))
+    with (model / "model.safetensors").open("wb") as weights:
+        weights.truncate(size)
+    once = 2 * (tuned.studio.shipping.sizes(tuned.project, run)["merged"] + WORDS)
+    grows = _may_grow(model, _stored_precision(model))
+    assert grows == (kind not in ("float32", "") and size <= 2**30)
+    assert tuned.studio.shipping.needed(tuned.project, run, ["merged"]) == once + (2 * size if grows else 0)
 
 
 def test_a_zip_that_does_not_fit_is_said_and_cleared_away(tuned: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.errors import ShippingError
+from ragtune_ui.domain.plans import RunSheet, TrainingPlan
 from ragtune_ui.domain.runs import Job
+from ragtune_ui.store import files
 from ragtune_ui.ui import ship_tab
 from tests.studio.conftest import House
 from tests.ui.pages import Bench
@@ -35,10 +37,10 @@ def test_what_lies_ready_is_proven_and_escaped() -> None:
     assert "pill warn" in changed and "Some answers changed" in changed
 
 
-def test_costs_count_folder_and_zip() -> None:
-    shown = ship_tab.costs({"adapter": 3_000_000, "merged": 45_000_000}, ["adapter", "merged"], 70_000_000_000)
-    assert "about 96 MB" in shown and "70.0 GB" in shown
-    assert "–" in ship_tab.costs({}, ["adapter"], 1)
+def test_costs_say_the_parts_the_room_they_need_and_the_room_there_is() -> None:
+    shown = ship_tab.costs({"adapter": 3_000_000, "merged": 45_000_000}, 98_000_000, 70_000_000_000)
+    assert all(words in shown for words in ("about 3 MB", "about 45 MB", "about 98 MB", "70.0 GB"))
+    assert "–" in ship_tab.costs({}, 0, 1)
 
 
 def test_the_prompt_is_shown_as_it_is() -> None:
@@ -126,3 +128,31 @@ def test_no_room_for_the_copy_is_said_in_words() -> None:
 
     with pytest.raises(ShippingError, match="no room"):
         ship_tab.fetch(studio_with([DONE], []), None, "run-002-x", full)
+
+
+def trained_house(folder: Path) -> tuple[House, str]:
+    """A house with one training that left an adapter, and its run."""
+    house = House(folder)
+    dataset, plan = house.project.dataset_folder("d"), TrainingPlan()
+    files.write_record(dataset / "contract.json", Contract())
+    run = house.project.new_run(RunSheet("built-in", str(house.fakes.model), "d", str(dataset), "mixed", plan))
+    log = house.project.log(house.project.run_folder(run))
+    log.append("asked", what="train", title="Training")
+    log.append("finished", note="Trained.")
+    train_on(house, run, "adapter")
+    return house, run
+
+
+def train_on(house: House, run: str, weights: str) -> None:
+    adapter = house.project.run_folder(run) / "adapter"
+    files.publish(adapter, lambda to: (to / "adapter_model.safetensors").write_text(weights))
+
+
+def test_the_page_and_the_packing_reckon_with_the_same_room(tmp_path: Path) -> None:
+    tuned, run = trained_house(tmp_path)
+    project = tuned.project
+    (tuned.fakes.model / "model.safetensors").write_bytes(b"w" * 8_000_000)
+    for parts, words in ((["adapter"], "about 2 MB"), (["adapter", "merged"], "about 18 MB"), ([], "–")):
+        shown = str(ship_tab.look(tuned.studio, project, run, parts)[2])
+        assert words in shown.rsplit("Needed", 1)[1].split("Disk free")[0]
+        assert words == "–" or words[6:] in f"{tuned.studio.shipping.needed(project, run, parts) / 1e6:.0f} MB"
