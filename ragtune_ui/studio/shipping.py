@@ -39,6 +39,7 @@ class Shipment:
     of: int
     size: int  # bytes
     made: str
+    behind: bool = False  # the run was trained on since: these are weights that it no longer has
 
 
 class Shipping:
@@ -89,6 +90,7 @@ class Shipping:
     def pack(self, project: Project, run: str, parts: Sequence[str], task: Task) -> Shipment:
         """The folder and zip of a run, loaded again and compared on up to five answers."""
         model, contract, adapter = self._studio.chat.setting(project, run)
+        digest = project.adapter_digest(run)
         need = self.needed(project, run, parts)
         if shutil.disk_usage(project.folder).free < need:
             raise ShippingError(f"The disk needs {need / 1e6:,.0f} MB free for this.", "Free some space first.")
@@ -117,7 +119,8 @@ class Shipping:
         _zip(final, archive)
         same, of = int(str(report["same"])), int(str(report["of"]))
         shipment = Shipment(final, archive, run, same, of, archive.stat().st_size, now())
-        files.write_record(project.exports / f"{run}.json", {**to_record(report), "made": shipment.made})
+        record = {**to_record(report), "made": shipment.made, "adapter": digest}
+        files.write_record(project.exports / f"{run}.json", record)
         task.progress(4, 4, "Ready")
         task.result(run=run, same=same, of=of)
         return shipment
@@ -131,9 +134,11 @@ class Shipping:
                 continue
             report = files.read_json(path)
             run = path.stem
-            size = archive.stat().st_size
+            size, now_has = archive.stat().st_size, project.adapter_digest(run)
+            packed = report.get("adapter", "")  # "" in reports made before this was kept: not known to be behind
+            behind = bool(packed and now_has) and packed != now_has
             found.append(
-                Shipment(path.with_suffix(""), archive, run, report["same"], report["of"], size, report["made"])
+                Shipment(path.with_suffix(""), archive, run, report["same"], report["of"], size, report["made"], behind)
             )
         return sorted(found, key=lambda s: s.made, reverse=True)
 

@@ -19,6 +19,7 @@ from ragtune_ui.ui.page import Page, no_project
 
 Fetched = tuple[str, str, str]  # what is packed, where its zip may be fetched, and what the button says
 NOTHING: Fetched = ("", "", "")
+BEHIND = ("Trained on since: pack it again.", "What lies here is the model as it was before.")
 PARTS = (("Adapter (small; needs the original model)", "adapter"), ("Whole model (adapter merged in)", "merged"))
 
 # SHOWS ---------------------------------------------------------------------------------------
@@ -74,6 +75,7 @@ def ready(shipment: Any) -> Html:
     return tag(
         "section",
         cards.section("Ready to take away"),
+        cards.note("warn", *BEHIND) if shipment.behind else "",
         tag("p", pill),
         folder,
         cards.facts(rows),
@@ -86,7 +88,7 @@ def history(shipments: Sequence[Any]) -> Html:
     """All exports that lie ready, the latest first."""
     rows = [
         (
-            trained.name(s.run),
+            f"{trained.name(s.run)}, trained on since" if s.behind else trained.name(s.run),
             f"{s.same} of {s.of}",
             cards.size_words(s.size),
             s.made[:16].replace("T", " "),
@@ -130,6 +132,8 @@ def fetch(studio: Any, project: Any, run: str, served: Callable[[Path], str]) ->
     shipment = shipment_of(studio, project, run)
     if shipment is None:
         raise ShippingError("Nothing is packed yet.", "Choose what to take away and pack it.")
+    if shipment.behind:
+        raise ShippingError(*BEHIND)
     try:
         place = served(shipment.archive)
     except OSError as error:
@@ -148,9 +152,9 @@ def offered(studio: Any, project: Any, run: str, fetched: Fetched) -> Any:
 
 
 def packed(studio: Any, project: Any, run: str) -> str:
-    """Project, training and time of what lies ready for the chosen run; "" where nothing does."""
+    """Project, training and time of what lies ready for the chosen run; "" where nothing does, or nothing of now."""
     shipment = shipment_of(studio, project, run) if project else None
-    return f"{project.id} {shipment.run} {shipment.made}" if shipment else ""
+    return f"{project.id} {shipment.run} {shipment.made}" if shipment and not shipment.behind else ""
 
 
 def shipment_of(studio: Any, project: Any, run: str) -> Any:
@@ -169,7 +173,7 @@ def stand(studio: Any, project: Any, *values: Any) -> list[Any]:
     return [
         project.id,
         runs,
-        [(s.run, s.made) for s in studio.shipping.shipments(project)],
+        [(s.run, s.made, s.behind) for s in studio.shipping.shipments(project)],
         studio.jobs.holder(),
         job and [job.id, job.seq],
         *values,
@@ -193,16 +197,18 @@ def look(studio: Any, project: Any, run: str, parts: Sequence[str]) -> list[Any]
             "Afterwards its files work without this program.",
             cards.button("Open Train", go="train"),
         )
+    pill = cards.pill("ok", "packed") if done else Html("")
+    pill = cards.pill("warn", "Trained on since") if done and done.behind else pill
     contract = studio.chat.setting(project, chosen)[1] if chosen else Contract()
     sizes = studio.shipping.sizes(project, chosen) if chosen else {}
     needed = studio.shipping.needed(project, chosen, list(parts)) if chosen else 0
     return [
-        cards.pill("ok", "packed") if done else Html(""),
+        pill,
         Html(progress(job) + result),
         costs(sizes, needed, studio.machine().disk_free),
         gr.update(interactive=not reason, value="Pack it again" if done else "Pack it"),
         tag("p", reason, cls="sub") if reason else Html(""),
-        gr.update(visible=done is not None),
+        gr.update(visible=done is not None and not done.behind),
         contract_words(contract),
         gr.update(visible=len(shipments) > 0),
         history(shipments),

@@ -69,6 +69,25 @@ def test_packing_again_replaces_the_older_one(tuned: House) -> None:
     assert tuned.studio.shipping.shipments(tuned.project) == []
 
 
+def test_an_export_of_a_run_that_was_trained_on_since_is_known(tuned: House) -> None:
+    """ "Continue" gives a stopped run other weights under the same name."""
+    project, desk = tuned.project, tuned.studio.shipping
+    packed(tuned)
+    run = project.runs()[0].id
+    (first,) = desk.shipments(project)
+    adapter = project.run_folder(run) / "adapter"
+    files.publish(adapter, lambda to: (to / "adapter_model.safetensors").write_text("adapter, trained on"))
+    (later,) = desk.shipments(project)
+    packed(tuned)
+    (again,) = desk.shipments(project)
+    assert (first.behind, later.behind, again.behind) == (False, True, False)
+    report = files.read_json(project.exports / f"{run}.json")
+    del report["adapter"]  # as reports were before: nobody knows
+    files.write_record(project.exports / f"{run}.json", report)
+    files.publish(adapter, lambda to: (to / "adapter_model.safetensors").write_text("adapter, once more"))
+    assert not desk.shipments(project)[0].behind
+
+
 def test_what_cannot_be_packed_is_said(full: House) -> None:
     for parts in ([], ["gguf"], ["adapter", "x"]):
         with pytest.raises(ShippingError, match="Nothing is chosen"):

@@ -25,6 +25,7 @@ DONE = SimpleNamespace(
     of=5,
     size=51_000_000,
     made="2026-01-02T03:04:05",
+    behind=False,
 )
 
 
@@ -156,3 +157,25 @@ def test_the_page_and_the_packing_reckon_with_the_same_room(tmp_path: Path) -> N
         shown = str(ship_tab.look(tuned.studio, project, run, parts)[2])
         assert words in shown.rsplit("Needed", 1)[1].split("Disk free")[0]
         assert words == "–" or words[6:] in f"{tuned.studio.shipping.needed(project, run, parts) / 1e6:.0f} MB"
+
+
+def test_weights_of_before_are_not_offered_as_those_of_now(tmp_path: Path) -> None:
+    house, run = trained_house(tmp_path)
+    studio, project = house.studio, house.project
+    project.exports.mkdir(parents=True, exist_ok=True)
+    (project.exports / f"{run}.zip").write_bytes(b"zip")
+    report = {"same": 5, "of": 5, "made": "2026-01-02T03:04:05", "adapter": project.adapter_digest(run)}
+    files.write_record(project.exports / f"{run}.json", report)
+    served = lambda file: str(file)
+    fetched, stood = ship_tab.fetch(studio, project, run, served), ship_tab.stand(studio, project)
+    pill, result, *_, downloads, _, _, past = ship_tab.look(studio, project, run, ["adapter"])
+    assert "packed" in pill and "Trained on since" not in result and downloads["visible"]
+    assert ship_tab.offered(studio, project, run, fetched)["visible"]
+    train_on(house, run, "adapter, trained on")
+    assert ship_tab.stand(studio, project) != stood  # so that the page looks again
+    pill, result, *_, downloads, _, _, past = ship_tab.look(studio, project, run, ["adapter"])
+    assert "packed" not in pill and "Trained on since" in pill and "Trained on since: pack it again." in result
+    assert not downloads["visible"] and "trained on since" in past
+    assert not ship_tab.offered(studio, project, run, fetched)["visible"]
+    with pytest.raises(ShippingError, match="Trained on since"):
+        ship_tab.fetch(studio, project, run, served)
