@@ -82,6 +82,8 @@ class Mixing:
                 f"The chosen model keeps {most} passages apart: it practises with "
                 f"{counted(mix.distractors, 'misleading passage')} instead of {wished.distractors}."
             )
+        refusals = raft.advice(pools.questions, mix, plan.counts["raft"])
+        advice += [refusals] if refusals else []
         if 0 < mix.plain < 20:
             advice.append("Below 20 % everyday instructions models start to forget everyday skill.")
         if mix.dap:

@@ -7,7 +7,7 @@ import pytest
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.errors import MixError
-from ragtune_ui.domain.mixes import DatasetMix, Pools
+from ragtune_ui.domain.mixes import DatasetMix, Pools, digest_of
 from ragtune_ui.domain.recipes import compose, dap, hybrid, raft
 from ragtune_ui.domain.records import to_record
 from tests.domain.makers import asked, chunk, library, prompts, question, tools
@@ -114,6 +114,48 @@ def test_the_unanswerable_are_always_refused():
     examples = raft.examples([q], library(), tools(), MIX, 4)
     assert len(examples) == 4
     assert {e.target for e in examples} == {Contract().refusal} and {e.kind for e in examples} == {"refusal"}
+
+
+def moons(number, *more):
+    return [question(f"Who owns moon {n}?", "", answerable=False) for n in range(number)] + list(more)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("unanswerable", "wanted", "withheld", "most"), [
+    (2, 24, 25, 12),  # 6 of 24, and about a fourth of the other 18
+    (6, 24, 25, 12),  # as many as the answerable: together no more than half
+    (40, 24, 25, 12),  # all of the first 24 would be
+    (40, 40, 0, 20),  # the six answerable ones come four times each: 24 are there for 20
+])  # fmt: skip
+def test_refusals_are_no_more_than_half_where_answers_are_left(seed, unanswerable, wanted, withheld, most):
+    mix = replace(MIX, seed=seed, withheld=withheld)
+    examples = raft.examples(moons(unanswerable, *asked()), library(), tools(), mix, wanted)
+    refused = sum(e.kind == "refusal" for e in examples)
+    assert len(examples) == wanted and refused <= most
+    assert refused >= min(unanswerable, wanted // 2)
+    assert examples == raft.examples(moons(unanswerable, *asked()), library(), tools(), mix, wanted)
+
+
+def test_unanswerable_questions_fill_up_where_nothing_else_is_left():
+    examples = raft.examples(moons(40, *asked()), library(), tools(), replace(MIX, variants=1), 40)
+    kinds = [e.kind for e in examples]
+    assert len(kinds) == 40 and kinds.count("refusal") == 34  # 6 answerable questions, once each
+
+
+def test_below_half_the_same_examples_come_as_before_there_was_a_bound():
+    examples = raft.examples(moons(1, *asked()), library(), tools(), MIX, 18)
+    assert sum(e.kind == "refusal" for e in examples) == 6
+    assert digest_of(examples)[:12] == "39d7dc4e7d22"
+
+
+def test_the_mix_says_how_many_are_refusals():
+    assert raft.advice(asked(), MIX, 24) == ""
+    assert raft.advice(moons(2, *asked()), replace(MIX, withheld=50), 24) == "" == raft.advice(moons(3), MIX, 0)
+    said = raft.advice(moons(2, *asked()), replace(MIX, withheld=25), 24)
+    assert said.startswith("2 questions that your documents do not answer come on top: ") and "refuse." not in said
+    few = raft.advice(moons(25, *asked()), replace(MIX, withheld=25), 24)
+    assert "50 % of the answers from sources" in few and "Approve more questions that have an answer" in few
+    assert "1 question that your documents do not answer comes on top: 100 %" in raft.advice(moons(1), MIX, 4)
 
 
 def test_questions_without_proof_or_approval_are_not_used():

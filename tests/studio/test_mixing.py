@@ -226,3 +226,17 @@ def test_a_preset_becomes_the_mix_of_the_project(house: House) -> None:
 def test_a_question_without_evidence_is_not_promised(house: House) -> None:
     house.project.keep_questions([Question("x", "Why?", "because", status="approved")])
     assert house.studio.mixing.outlook(house.project, DatasetMix()).plan.counts["raft"] == 0
+
+
+def test_the_outlook_says_where_unanswerable_questions_make_more_refusals_than_the_mix(full: House) -> None:
+    mix = DatasetMix(raft=100, plain=0, withheld=25, clean=0, size=40)
+    before = full.studio.mixing.outlook(full.project, mix).advice
+    moons = [
+        replace(full.project.questions()[0], id=f"m{n}", question=f"Who owns moon {n}?", answer="", evidence="",
+                document="", start=0, end=0, answerable=False, split="train") for n in range(30)
+    ]  # fmt: skip
+    full.project.keep_questions([*full.project.questions(), *moons])
+    (said,) = set(full.studio.mixing.outlook(full.project, mix).advice) - set(before)
+    assert said.startswith("30 questions that your documents do not answer come on top: 50 %")
+    full.wait(full.studio.mixing.freeze(full.project, mix))
+    assert full.project.datasets()[0].counts["raft/refusal"] == 20

@@ -17,7 +17,7 @@ from ragtune_ui.domain.examples import Example, Message
 from ragtune_ui.domain.mixes import DatasetMix, Tools
 from ragtune_ui.domain.passages import Chunk, overlaps
 from ragtune_ui.domain.questions import Question
-from ragtune_ui.domain.words import gram_recall, size, terms
+from ragtune_ui.domain.words import counted, gram_recall, size, terms
 
 HARD_RANKS = 12  # distractors are drawn from this many best-ranked passages that are not oracles
 RANDOM_SHARE = 0.25  # of the distractors: drawn from anywhere, so that easy ones are seen too
@@ -47,9 +47,8 @@ def examples(
         return []
     known = {c.id for c in chunks}  # the search may see held-back documents; examples must not
     found = [[c for c in ranked if c.id in known] for ranked in tools.search([q.question for q in asked])]
-    pairs = [(round_, n) for round_ in range(mix.variants) for n in range(len(asked))]
-    rng = random.Random(f"{mix.seed}:raft:{salt}")
-    kinds = _kinds(wanted, mix, rng)
+    pairs = _order(asked, mix, wanted)
+    kinds = _kinds(asked, pairs, wanted, mix, salt)
     made: list[Example] = []
     for round_, n in pairs:
         if len(made) == wanted:
@@ -63,12 +62,55 @@ def examples(
     return made
 
 
-def _kinds(wanted: int, mix: DatasetMix, rng: random.Random) -> list[str]:
+def advice(questions: Sequence[Question], mix: DatasetMix, wanted: int) -> str:
+    """How many examples are refusals, where questions that the documents do not answer make them more than the mix
+    says; "" elsewhere."""
+    asked = [q for q in questions if usable(q)]
+    lacking = sum(not q.answerable for q in asked)
+    if not lacking or wanted <= 0:
+        return ""
+    pairs = _order(asked, mix, wanted)[:wanted]
+    kinds = _kinds(asked, pairs, wanted, mix, "train")
+    refused = sum(not asked[n].answerable or kind == "refusal" for (_, n), kind in zip(pairs, kinds, strict=False))
+    share = round(100 * refused / len(pairs))
+    if share <= mix.withheld:
+        return ""
+    many = counted(lacking, "question that your documents do not answer comes",
+                   "questions that your documents do not answer come")  # fmt: skip
+    said = f"{many} on top: {share} % of the answers from sources are “your documents do not say”."
+    return f"{said} Approve more questions that have an answer, or the model learns to refuse." if share >= 50 else said
+
+
+def _most_refusals(wanted: int) -> int:
+    return (wanted + 1) // 2  # more, and a small model learns that refusing is mostly right
+
+
+def _order(asked: Sequence[Question], mix: DatasetMix, wanted: int) -> list[tuple[int, int]]:
+    """(round, number of the question) for each example that can be made, round by round. Unanswerable questions
+    beyond half of what is wanted come last, where nothing else is left."""
+    pairs = [(round_, n) for round_ in range(mix.variants) for n in range(len(asked))]
+    late = [pair for pair in pairs if not asked[pair[1]].answerable][_most_refusals(wanted) :]
+    beyond = set(late)
+    return [pair for pair in pairs if pair not in beyond] + late
+
+
+def _kinds(
+    asked: Sequence[Question], pairs: Sequence[tuple[int, int]], wanted: int, mix: DatasetMix, salt: str
+) -> list[str]:
+    """The kind of each example, if its question has an answer. The share of refusals is one of answerable questions;
+    unanswerable ones come on top, but where both would be more than half of all, fewer are withheld."""
+    rng = random.Random(f"{mix.seed}:raft:{salt}")
     refusals = round(wanted * mix.withheld / 100)
     clean = round(wanted * mix.clean / 100)
     kinds = ["refusal"] * refusals + ["clean"] * clean + ["answer"] * max(0, wanted - refusals - clean)
     rng.shuffle(kinds)
-    return kinds[:wanted]
+    kinds = kinds[:wanted]
+    answerable = [asked[n].answerable for _, n in pairs[:wanted]]
+    withheld = [at for at, (kind, has) in enumerate(zip(kinds, answerable, strict=False)) if kind == "refusal" and has]
+    room = max(0, _most_refusals(wanted) - answerable.count(False))
+    for at in rng.sample(withheld, max(0, len(withheld) - room)):
+        kinds[at] = "answer"
+    return kinds
 
 
 def _example(
