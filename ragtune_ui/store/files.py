@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,22 +140,44 @@ def _whole_lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line
 
 
-_cache: dict[Path, tuple[tuple[int, int, int], type, Any]] = {}
+_cache: dict[Path, tuple[tuple[int, int, int] | None, type, Any]] = {}
 
 
 def cached(path: Path, kind: type[T], read: Callable[[Path, type[T]], Any]) -> Any:
     """``read(path, kind)``, done again only when the file has changed."""
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
+    stamp = _stamp(path)
+    if stamp is None:
         return read(path, kind)
-    # Clocks of file systems tick in milliseconds: two writes of one size may share a time, not an inode.
-    stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
     held = _cache.get(path)
     if held is None or held[0] != stamp or held[1] is not kind:
         held = (stamp, kind, read(path, kind))
         _cache[path] = held
     return held[2]
+
+
+_derived: dict[Hashable, tuple[list[Any], Any]] = {}
+
+
+def derived(what: Hashable, rests_on: Iterable[Path], make: Callable[[], T]) -> T:
+    """``make()``, done again only when one of the files that it rests on has changed, come or gone. ``what`` names
+    it, with its folder; one answer is kept of each."""
+    stamps = [(path, _stamp(path)) for path in rests_on]  # before ``make``, lest a change meanwhile be missed
+    held = _derived.get(what)
+    if held is None or held[0] != stamps:
+        held = (stamps, make())
+        _derived[what] = held
+    found: T = held[1]
+    return found
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes with a file; None where there is none."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    # Clocks of file systems tick in milliseconds: two writes of one size may share a time, not an inode.
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def publish(final: Path, write: Callable[[Path], None]) -> None:

@@ -26,6 +26,10 @@ class Papers:
         """All documents in the order they were added."""
         return sorted(_on(self.folder / "documents"), key=lambda d: (d.added, d.name))
 
+    def shelf(self) -> list[Path]:
+        """The files that change with every document on the shelf, and with which documents there are."""
+        return sorted((self.folder / "documents").glob("*/document.json"))
+
     def document(self, id: str) -> Document:
         return next((d for d in self.documents() if d.id == id), None) or gone("That document")
 

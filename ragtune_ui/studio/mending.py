@@ -47,6 +47,11 @@ class Mending:
 
     def rows(self, project: Project) -> list[Mended]:
         """All changes, the latest first, each with its place and whether it still fits."""
+        # The page asks every second, and each change is looked for in the text of its document.
+        rests_on = [_shelf(project), *project.shelf()]
+        return files.derived(("mends", project.folder), rests_on, lambda: self._rows(project))
+
+    def _rows(self, project: Project) -> list[Mended]:
         documents = project.documents()
         here = {d.id for d in documents}
         lost: set[str] = set()

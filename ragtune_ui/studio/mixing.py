@@ -147,13 +147,19 @@ class Mixing:
 
         ``3 questions, the passages changed``.
         """
-        pools, number = self.pools(project), self.changes(project, manifest)
+        number = self.changes(project, manifest)
         parts = [counted(number, "question")] if number else []
-        if manifest.passages and manifest.passages != digest_of_passages(pools.chunks):
+        if manifest.passages and manifest.passages != self._digest(project):
             parts.append("the passages")
         if manifest.model and manifest.model != project.choices().model:
             parts.append("the model")
         return f"{', '.join(parts)} changed" if parts else ""
+
+    def _digest(self, project: Project) -> str:
+        """The digest of the passages that may be learned from; the rail asks for it every second."""
+        rests_on = [project.folder / "chunks.jsonl", *project.shelf()]  # and on which documents are held back
+        make = lambda: digest_of_passages(self.pools(project).chunks)
+        return files.derived(("passages", project.folder), rests_on, make)
 
     def freeze(self, project: Project, mix: DatasetMix) -> str:
         """Compose and freeze the mix in the background; returns the job's id.

@@ -439,3 +439,20 @@ def test_sweep_brings_back_what_was_set_aside_and_never_replaced(tmp_path: Path)
     assert (tmp_path / "run-001" / "a.txt").read_text() == "only copy"
     assert (tmp_path / "run-002" / "a.txt").read_text() == "newer"
     assert leftovers(tmp_path) == []
+
+
+def test_what_rests_on_files_is_made_again_when_one_changes_comes_or_goes(tmp_path: Path) -> None:
+    one, two, made = tmp_path / "one", tmp_path / "two", []
+
+    def look(what: str = "sum") -> int:
+        return files.derived((what, tmp_path), [one, two], lambda: made.append(what) or len(made))
+
+    assert look() == look() == 1
+    files.write_text(one, "a")
+    assert look() == look() == 2
+    files.write_text(one, "b")  # of the same size
+    assert look() == look() == 3
+    files.write_text(two, "a")
+    assert look() == 4 and look("other") == 5 and look() == 4
+    two.unlink()
+    assert look() == look() == 6

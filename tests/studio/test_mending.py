@@ -6,6 +6,7 @@ import pytest
 
 from ragtune_ui.domain.errors import Busy, PassageError
 from ragtune_ui.domain.passages import Chunk, ChunkSettings, SearchSettings
+from ragtune_ui.studio import mending
 from tests.studio.conftest import House, facts
 
 
@@ -73,6 +74,23 @@ def test_a_change_survives_another_cut_and_another_version(small: House) -> None
     small.add({"a.md": "A new opening line of this file.\n\n" + facts(["red crane", "red winch"])})
     assert "99 tonnes" in passage(small, "red crane").text
     assert not small.studio.mending.rows(small.project)[0].lost
+
+
+def test_changes_are_looked_for_in_their_documents_only_when_something_changed(
+    small: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mend(small, "red crane", "The red crane weighs 99 tonnes.")
+    looked: list[int] = []
+    monkeypatch.setattr(mending, "patches", lambda mends, text: looked.append(len(mends)) or ([], []))
+    for _ in range(3):
+        assert len(small.studio.mending.rows(small.project)) == 1
+    assert looked == [1]
+    mend(small, "red winch", "The red winch weighs 99 tonnes.")
+    looked.clear()
+    assert len(small.studio.mending.rows(small.project)) == len(small.studio.mending.rows(small.project)) == 2
+    assert looked == [2]
+    small.project.discard_document(small.document("a.md").id)
+    assert all(row.lost for row in small.studio.mending.rows(small.project))
 
 
 def test_a_passage_is_left_out_and_comes_back(small: House) -> None:

@@ -10,6 +10,7 @@ import pytest
 from ragtune_ui.domain.errors import MixError, PlanError
 from ragtune_ui.domain.mixes import DatasetMix
 from ragtune_ui.domain.questions import Question
+from ragtune_ui.studio import mixing
 from ragtune_ui.studio.mixing import OWN_ANSWER_TOKENS
 from tests.studio.conftest import House, Speaker, everything
 
@@ -226,6 +227,23 @@ def test_a_preset_becomes_the_mix_of_the_project(house: House) -> None:
 def test_a_question_without_evidence_is_not_promised(house: House) -> None:
     house.project.keep_questions([Question("x", "Why?", "because", status="approved")])
     assert house.studio.mixing.outlook(house.project, DatasetMix()).plan.counts["raft"] == 0
+
+
+def test_passages_are_read_through_only_when_they_changed(full: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, desk = full.project, full.studio.mixing
+    full.wait(desk.freeze(project, project.choices().mix))
+    manifest, read = project.datasets()[0], []
+    real = mixing.digest_of_passages
+    monkeypatch.setattr(mixing, "digest_of_passages", lambda chunks: read.append(len(chunks)) or real(chunks))
+    assert [desk.since(project, manifest) for _ in range(3)] == ["", "", ""] and len(read) <= 1
+    read.clear()
+    chunks = project.chunks()
+    project.keep_chunks([replace(c, text=f"{c.text} Mended.") for c in chunks])
+    assert [desk.since(project, manifest) for _ in range(2)] == ["the passages changed"] * 2 and len(read) == 1
+    project.keep_chunks(chunks)
+    assert desk.since(project, manifest) == "" and len(read) == 2
+    full.studio.documents.hold_back(project, [d.id for d in project.documents()][:3])
+    assert "the passages" in desk.since(project, manifest) and len(read) == 3
 
 
 def test_the_outlook_says_where_unanswerable_questions_make_more_refusals_than_the_mix(full: House) -> None:
