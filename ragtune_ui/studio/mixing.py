@@ -12,7 +12,7 @@ from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.errors import MixError
 from ragtune_ui.domain.examples import Example, Message, PlainPrompt
 from ragtune_ui.domain.mixes import DatasetMix, MixPlan, Pools, Stock, Tools, plan_mix
-from ragtune_ui.domain.passages import Chunk
+from ragtune_ui.domain.passages import Chunk, Passage
 from ragtune_ui.domain.questions import Question
 from ragtune_ui.domain.recipes import compose, dap, hybrid, raft
 from ragtune_ui.domain.words import counted
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
 
 NEAR = 20  # ranks the recipes may draw distractors from
+BLOCK = 256  # questions searched at a time, at most, so that a stop is heard
 OWN_ANSWER_TOKENS = 256  # room to come to an end in: an answer cut short would teach to stop in mid-sentence
 
 
@@ -190,7 +191,7 @@ class Mixing:
             wanted = self.outlook(project, mix).plan.counts["plain"]
             own = self._own_answers(project, [p for p in pools.prompts if p.id in self._drawn(mix, wanted)], task)
         task.progress(0, 1, "Finding misleading passages")
-        dataset = compose(mix, pools, self.dev(project), self._tools(project, own))
+        dataset = compose(mix, pools, self.dev(project), self._tools(project, own, task), task.progress)
         model = project.choices().model if own is not None else ""
         asked = [q for q in pools.questions if raft.usable(q)]
         manifest = project.keep_dataset(dataset, asked, digest_of_passages(pools.chunks), model)
@@ -202,11 +203,20 @@ class Mixing:
         blank = Tools(lambda _: [], Contract())
         return {e.id.removeprefix("plain-") for e in hybrid.examples(self.prompts(), blank, mix, wanted)}
 
-    def _tools(self, project: Project, own: dict[str, str] | None = None) -> Tools:
+    def _tools(self, project: Project, own: dict[str, str] | None = None, task: Task | None = None) -> Tools:
+        """What the recipes use; a search for many questions tells ``task`` how far it is, and hears a stop."""
         seen = [d.id for d in project.documents() if d.ready and not d.held_back]
 
         def search(questions: Sequence[str]) -> list[list[Chunk]]:
-            found = self._studio.retrieval.search(project, questions, number=NEAR, documents=seen)
+            found: list[list[Passage]] = []
+            while len(found) < len(questions):
+                if task is not None and len(questions) > BLOCK:
+                    task.progress(len(found), len(questions), "Finding misleading passages")
+                # Parts of about the same size: a few questions alone would be searched in another way.
+                parts = -(-(len(questions) - len(found)) // BLOCK)
+                size = -(-(len(questions) - len(found)) // parts)
+                part = questions[len(found) : len(found) + size]
+                found += self._studio.retrieval.search(project, part, number=NEAR, documents=seen)
             return [[p.chunk for p in passages] for passages in found]
 
         return Tools(search, Contract(), own)

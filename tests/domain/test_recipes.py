@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ragtune_ui.domain.contract import Contract
-from ragtune_ui.domain.errors import MixError
+from ragtune_ui.domain.errors import MixError, Stopped
 from ragtune_ui.domain.mixes import DatasetMix, Pools, digest_of
 from ragtune_ui.domain.recipes import compose, dap, hybrid, raft
 from ragtune_ui.domain.records import to_record
@@ -219,6 +219,37 @@ def test_reading_comes_first_where_asked():
 def test_mixed_order_is_mixed():
     lanes = [e.lane for e in made().examples]
     assert lanes != sorted(lanes, key=("raft", "plain", "dap").index)
+
+
+class Walked(list):
+    """A list that counts how often it is walked through."""
+
+    times = 0
+
+    def __iter__(self):
+        self.times += 1
+        return super().__iter__()
+
+
+def test_passages_are_walked_through_once_not_for_each_example():
+    few, many = Walked(library()), Walked(library())
+    assert len(raft.examples(asked(), few, tools(), MIX, 2)) == 2
+    assert len(raft.examples(asked(), many, tools(), MIX, 24)) == 24
+    assert few.times == many.times <= 3
+
+
+def test_composing_tells_how_far_it_is_and_hears_a_stop():
+    heard = []
+    dataset = compose(MIX, POOLS, asked()[:2], tools(), lambda *said: heard.append(said))
+    assert as_bytes(dataset) == as_bytes(made(dev=asked()[:2]))
+    assert [done for done, _, _ in heard] == list(range(18)) and {total for _, total, _ in heard} == {18}
+
+    def stop(done, total, note):
+        if done == 5:
+            raise Stopped("Stopped.")
+
+    with pytest.raises(Stopped):
+        compose(MIX, POOLS, (), tools(), stop)
 
 
 def test_nothing_to_compose_is_an_error():

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ragtune_ui.domain.errors import MixError, PlanError
+from ragtune_ui.domain.errors import MixError, PlanError, Stopped
 from ragtune_ui.domain.mixes import DatasetMix
 from ragtune_ui.domain.questions import Question
 from ragtune_ui.studio import mixing
@@ -227,6 +227,38 @@ def test_a_preset_becomes_the_mix_of_the_project(house: House) -> None:
 def test_a_question_without_evidence_is_not_promised(house: House) -> None:
     house.project.keep_questions([Question("x", "Why?", "because", status="approved")])
     assert house.studio.mixing.outlook(house.project, DatasetMix()).plan.counts["raft"] == 0
+
+
+def test_composing_says_how_far_it_is_and_a_stop_freezes_nothing(full: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixing, "BLOCK", 7)
+    project, desk = full.project, full.studio.mixing
+    heard: list[tuple[int, int, str]] = []
+
+    class Listener:
+        stop_at = ""
+
+        def progress(self, done: int, total: int, note: str = "") -> None:
+            heard.append((done, total, note))
+            if note == self.stop_at and done > 1:
+                raise Stopped("Stopped.")
+
+        def result(self, **data: object) -> None:
+            pass
+
+    task, asked = Listener(), usable(full)
+    for task.stop_at in ("Finding misleading passages", "Choosing misleading passages"):
+        with pytest.raises(Stopped):
+            desk.compose(project, replace(SMALL, plain_targets="written"), task)  # type: ignore[arg-type]
+        assert project.datasets() == []
+    task.stop_at = ""
+    heard.clear()
+    full.fakes.searches.clear()
+    whole = desk.compose(project, replace(SMALL, plain_targets="written"), task)  # type: ignore[arg-type]
+    assert asked == 20 and [len(part) for part in full.fakes.searches][:3] == [7, 7, 6]
+    assert [said[:2] for said in heard if said[2].startswith("Finding")] == [(0, 1), (0, 20), (7, 20), (14, 20)]
+    assert (19, 20, "Choosing misleading passages") in heard
+    monkeypatch.setattr(mixing, "BLOCK", 10_000)
+    assert desk.compose(project, replace(SMALL, plain_targets="written"), task).id == whole.id  # type: ignore[arg-type]
 
 
 def test_passages_are_read_through_only_when_they_changed(full: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,22 +8,26 @@ from collections.abc import Sequence
 from ragtune_ui.domain.errors import MixError
 from ragtune_ui.domain.examples import LANES, Example, Lane
 from ragtune_ui.domain.mixes import Dataset, DatasetMix, Pools, Stock, Tools, count, digest_of, plan_mix
+from ragtune_ui.domain.ports import Progress
 from ragtune_ui.domain.questions import Question
 from ragtune_ui.domain.recipes import dap, hybrid, raft
 
 
-def compose(mix: DatasetMix, pools: Pools, dev: Sequence[Question], tools: Tools) -> Dataset:
+def compose(
+    mix: DatasetMix, pools: Pools, dev: Sequence[Question], tools: Tools, progress: Progress | None = None
+) -> Dataset:
     """The dataset of a mix. The same mix, pools and tools give the same bytes.
 
     Raises:
         MixError: nothing can be composed from what there is.
+        Stopped: passed on from ``progress``, which hears of each answer from sources.
     """
     stock = Stock(sum(raft.usable(q) for q in pools.questions), len(pools.chunks), len(pools.prompts))
     plan = plan_mix(mix, stock)
     if plan.total == 0:
         raise MixError("There is nothing to learn from yet.", "Approve some questions, or add documents.")
     drawn: dict[Lane, list[Example]] = {
-        "raft": raft.examples(pools.questions, pools.chunks, tools, mix, plan.counts["raft"]),
+        "raft": raft.examples(pools.questions, pools.chunks, tools, mix, plan.counts["raft"], progress=progress),
         "plain": hybrid.examples(pools.prompts, tools, mix, plan.counts["plain"]),
         "dap": dap.examples(pools.chunks, mix, plan.counts["dap"]),
     }

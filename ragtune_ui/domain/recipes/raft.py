@@ -11,11 +11,14 @@ the search, in which the chat shows passages, so that a small model may learn wh
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 
 from ragtune_ui.domain.examples import Example, Message
 from ragtune_ui.domain.mixes import DatasetMix, Tools
 from ragtune_ui.domain.passages import Chunk, overlaps
+from ragtune_ui.domain.ports import Progress
 from ragtune_ui.domain.questions import Question
 from ragtune_ui.domain.words import counted, gram_recall, size, terms
 
@@ -36,6 +39,7 @@ def examples(
     mix: DatasetMix,
     wanted: int,
     salt: str = "train",
+    progress: Progress | None = None,
 ) -> list[Example]:
     """``wanted`` examples (fewer where questions or passages do not allow), spread evenly over the questions.
 
@@ -49,6 +53,9 @@ def examples(
     found = [[c for c in ranked if c.id in known] for ranked in tools.search([q.question for q in asked])]
     pairs = _order(asked, mix, wanted)
     kinds = _kinds(asked, pairs, wanted, mix, salt)
+    own = defaultdict(list)  # by document, or each example would look through all passages for its evidence
+    for chunk in chunks:
+        own[chunk.document].append(chunk)
     made: list[Example] = []
     for round_, n in pairs:
         if len(made) == wanted:
@@ -56,7 +63,11 @@ def examples(
         question = asked[n]
         each = random.Random(f"{mix.seed}:{salt}:{question.id}:{round_}")
         kind = kinds[len(made)] if question.answerable else "refusal"
-        example = _example(question, kind, found[n], chunks, tools, mix, each, f"{salt}-{question.id}-{round_}")
+        if progress is not None:
+            progress(len(made), wanted, "Choosing misleading passages")
+        oracles = question.oracles(own[question.document])
+        id = f"{salt}-{question.id}-{round_}"
+        example = _example(question, kind, oracles, found[n], chunks, tools, mix, each, id)
         if example is not None:
             made.append(example)
     return made
@@ -116,6 +127,7 @@ def _kinds(
 def _example(
     question: Question,
     kind: str,
+    oracles: Sequence[Chunk],
     ranked: Sequence[Chunk],
     chunks: Sequence[Chunk],
     tools: Tools,
@@ -123,15 +135,15 @@ def _example(
     rng: random.Random,
     id: str,
 ) -> Example | None:
-    oracles = question.oracles(chunks)
     if question.answerable and not oracles:
         return None
-    oracle = oracles[:1] if kind != "refusal" else []
-    lacking = [c for c in ranked if c.id not in {o.id for o in oracles} and not holds_answer(c, question)]
+    oracle = list(oracles[:1]) if kind != "refusal" else []
+    proof = {o.id for o in oracles}
+    lacking = (c for c in ranked if c.id not in proof and not holds_answer(c, question))
     number = 0 if kind == "clean" else mix.distractors + (kind == "refusal")
     if kind == "answer":
         number = rng.randint(max(1, mix.distractors - 1), mix.distractors)
-    shown = oracle + _distractors(lacking, chunks, question, oracles, number, rng)
+    shown = oracle + _distractors(list(islice(lacking, HARD_RANKS)), chunks, question, oracles, number, rng)
     if not shown:
         return None
     rng.shuffle(shown)
@@ -162,7 +174,7 @@ def _distractors(
     number: int,
     rng: random.Random,
 ) -> list[Chunk]:
-    pool = list(hard[:HARD_RANKS])
+    pool = list(hard)
     rng.shuffle(pool)
     chosen = pool[: number - round(number * RANDOM_SHARE)] if chunks else pool[:number]
     taken = {c.id for c in chosen} | {o.id for o in oracles}
