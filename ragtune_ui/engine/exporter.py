@@ -231,7 +231,7 @@ def _write_words(to: Path, model: Path, name: str, contract: Contract, parts: Se
         form=_FORM["before and after" if contract.version > 1 else "after"],
         instruction=json.dumps(contract.instruction, ensure_ascii=False),
         capitals=_CAPITALS if lowers(tokenizer) else "",
-        needs=_needs(parts),
+        needs=_needs(model, parts),
         load="\n\n".join(_program(part, model, name, contract, tokenizer) for part in sorted(set(parts))),
     )
     (to / "README.md").write_text(card, encoding="utf-8")
@@ -266,13 +266,17 @@ def _base_place(name: str) -> tuple[str, str]:
     return f"the folder `{name}` that this model was tuned from", f"path/to/{name}"
 
 
-def _needs(parts: Sequence[str]) -> str:
-    """Libraries that the programs of a card need; ``dtype=`` came with transformers 4.56."""
+def _needs(model: Path, parts: Sequence[str]) -> str:
+    """Libraries that the programs of a card need: ``dtype=`` came with transformers 4.56, and the files of a tokenizer
+    that transformers 5 wrote are read by no older one."""
     import peft
     import torch
     import transformers
 
-    known = f"PyTorch and transformers, 4.56 or newer (tried with {torch.__version__} and {transformers.__version__})"
+    config = model / "tokenizer_config.json"
+    since = "5.0" if config.is_file() and _read(config).get("tokenizer_class") == "TokenizersBackend" else "4.56"
+    tried = f"tried with {torch.__version__} and {transformers.__version__}"
+    known = f"PyTorch and transformers, {since} or newer ({tried})"
     return f"{known}, and peft (tried with {peft.__version__})" if "adapter" in parts else known
 
 

@@ -183,7 +183,18 @@ def test_the_card_says_where_the_base_is_found_and_what_its_code_needs(
     assert 'base = "owner/tiny"' in cards["owner/tiny"] and "on the Hugging Face hub" in cards["owner/tiny"]
     assert f'base = "path/to/{tiny_model.name}"' in cards[str(tiny_model)]
     for card in cards.values():
-        assert "transformers, 4.56 or newer" in card and transformers.__version__ in card and "peft" in card
+        assert "transformers, 5.0 or newer" in card and transformers.__version__ in card and "peft" in card
+
+
+def test_the_card_asks_for_transformers_5_only_where_the_tokenizer_does(
+    tiny_model: Path, run: Path, tmp_path: Path
+) -> None:
+    older = speaking(tiny_model, tmp_path / "tiny", TEMPLATES["a system role"])
+    file = older / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "tokenizer_class": "PreTrainedTokenizerFast"}))
+    for model, since in ((tiny_model, "5.0"), (older, "4.56")):
+        ModelExporter().export(run, model, tmp_path / since, CONTRACT, ["merged"], [], quiet)
+        assert f"transformers, {since} or newer" in (tmp_path / since / "README.md").read_text()
 
 
 def test_a_merged_model_keeps_the_precision_of_its_base(tiny_model: Path, tmp_path: Path) -> None:
