@@ -210,7 +210,7 @@ class Asked:
 
 
 def ask(studio: Any, project: Any, question: str, run: str, with_passages: bool, hidden: bool) -> Iterator[Any]:
-    """Left, right, passages, and [turn, figures], as both answers grow."""
+    """Left, right, passages, [turn, figures], and whether a word was said that is kept, as both answers grow."""
     question = " ".join((question or "").split())
     if not question:
         raise RagtuneError("Type a question first.", "Ask one that your documents should answer.")
@@ -219,6 +219,7 @@ def ask(studio: Any, project: Any, question: str, run: str, with_passages: bool,
         *panes(studio, project, run, waiting, {}, hidden, "Reading the passages, getting the model ready …"),
         gr.skip(),
         gr.skip(),
+        False,
     ]
     given, last = False, 0.0
     for exchange in studio.chat.ask(project, question, run, with_passages):
@@ -230,7 +231,8 @@ def ask(studio: Any, project: Any, question: str, run: str, with_passages: bool,
         figures = {side: stats(reply) for side, reply in replies.items() if reply}
         state = "" if exchange.done else "Writing …"
         shown = panes(studio, project, run, exchange.turn, said, hidden, state, figures)
-        yield [*shown, gr.skip() if given else sources(exchange.turn.passages, True), [exchange.turn.id, figures]]
+        below = gr.skip() if given else sources(exchange.turn.passages, True)
+        yield [*shown, below, [exchange.turn.id, figures], bool(figures)]
         given = True
 
 
@@ -338,20 +340,21 @@ def build(page: Page) -> None:
     with gr.Accordion("Questions asked before", open=False, elem_classes="card"):
         past = page.html(elem_id="chat-history")
     onward = page.next("verdict", "Next: Verdict")
-    pace = gr.State(["", {}])
+    pace, begun = gr.State(["", {}]), gr.State(False)
 
     # Ask both; one question at a time on this computer, a second asker waits.
     asked = page.on(
         [send.click, question.submit],
         ask,
         [question, run, passages, hidden],
-        [left, right, src, pace],
+        [left, right, src, pace, begun],
         changed=False,
         concurrency_id="model",
         concurrency_limit=1,
     )
-    # Stop freezes both answers; what they said is kept.
-    stop.click(None, cancels=asked, queue=False, api_visibility="private")
+    # Stop freezes both answers; what they said is kept. Before the first word, the page is as it was.
+    page.on(stop.click, lambda studio, project, said: gr.skip() if said else page.fire_changed(), [begun], [page.way],
+            project=False, cancels=asked)  # fmt: skip
     # An example question goes into the field.
     page.on(chips.select, suggest, outputs=[question], acts=True, changed=False)
     # A vote.

@@ -160,7 +160,7 @@ class Page:
                     yield tail.going(shown)
                 yield tail.done(gr.skip())
             except Exception as error:
-                yield tail.failed(error)
+                yield tail.failed(error, painted=True)
 
         handler: Callable[..., Any] = stream if inspect.isgeneratorfunction(fn) else once
         handler.__name__ = getattr(fn, "__name__", "handler")
@@ -323,11 +323,15 @@ class _Tail:
     def going(self, result: Any) -> list[Any]:
         return self._all(_spread(result, self.outputs), "", gr.skip())
 
-    def failed(self, error: Exception) -> list[Any]:
+    def failed(self, error: Exception, painted: bool = False) -> list[Any]:
+        """The message. What a generator ``painted`` on its way may not be so: the page looks again."""
         outputs, said = [gr.skip()] * self.outputs, self.page.say(error)
+        signal = self.page.fire_changed() if painted else gr.skip()
         if self.note_at is not None:
             outputs[self.note_at] = said
-        return self._all(outputs, said, gr.skip())
+        if self.way_at is not None:
+            outputs[self.way_at] = signal
+        return self._all(outputs, said, signal)
 
     def _all(self, outputs: list[Any], note: Any, signal: Any) -> list[Any]:
         return [*outputs, *([note] if self.note_at is None else []), *([signal] if self.way_at is None else [])]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from ragtune_ui.domain.errors import RagtuneError
@@ -11,6 +13,8 @@ from ragtune_ui.domain.passages import Chunk
 from ragtune_ui.domain.ports import Reply
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.ui import chat_tab, trained
+from tests.studio.conftest import House
+from tests.ui.pages import Bench, wired
 
 CHUNK = Chunk("c1", "d1", "crane<i>.pdf", 3, ("Wind",), 0, 9, "Stop at 20 m/s.", 5)
 TURN = SimpleNamespace(
@@ -85,6 +89,14 @@ def test_both_panes_grow_over_passages_that_are_sent_once() -> None:
     assert "crane&lt;i&gt;.pdf" in steps[1][2] and isinstance(steps[-1][2], dict)
     assert "At 20." in steps[-1][0] and 'data-cite="1"' in steps[-1][1]
     assert steps[-1][3] == ["ab", {"base": "2.0 words/s · 1.0 s", "tuned": "2.0 words/s · 2.0 s"}]
+    assert [step[4] for step in steps] == [False, False, True]  # only what was said is kept
+
+
+def test_stop_before_the_first_word_brings_the_page_back_as_it_was(tmp_path: Path) -> None:
+    look, cancel = wired(Bench(chat_tab, "chat", House(tmp_path)).app, "chat-stop")
+    signal, message = look.fn("", None, False)
+    assert (signal["look"], signal["why"], message) == ("chat", "changed", "") and len(cancel.cancels) == 2
+    assert look.fn("", None, True) == [gr.skip(), ""]  # what was said is on the disk in a moment, not yet
 
 
 def test_without_a_tuned_model_the_right_side_says_so() -> None:
