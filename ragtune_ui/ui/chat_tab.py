@@ -355,6 +355,8 @@ def build(page: Page) -> None:
     # Stop freezes both answers; what they said is kept. Before the first word, the page is as it was.
     page.on(stop.click, lambda studio, project, said: gr.skip() if said else page.fire_changed(), [begun], [page.way],
             project=False, cancels=asked)  # fmt: skip
+    # An answer that is under way in one project does not go on in another; what was said is kept there.
+    page.on(page.project.change, lambda studio, project: None, project=False, cancels=asked)
     # An example question goes into the field.
     page.on(chips.select, suggest, outputs=[question], acts=True, changed=False)
     # A vote.

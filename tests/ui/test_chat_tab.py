@@ -99,6 +99,14 @@ def test_stop_before_the_first_word_brings_the_page_back_as_it_was(tmp_path: Pat
     assert look.fn("", None, True) == [gr.skip(), ""]  # what was said is on the disk in a moment, not yet
 
 
+def test_an_answer_under_way_does_not_go_on_in_another_project(tmp_path: Path) -> None:
+    bench = Bench(chat_tab, "chat", House(tmp_path))
+    fns = list(bench.app.fns.values())
+    look, cancel = (fn for fn in fns if (bench.page.project._id, "change") in fn.targets)
+    assert set(cancel.cancels) == {fn._id for fn in fns if fn.name == "ask"}
+    assert look.fn("", None)[-1]["look"] == "chat"
+
+
 def test_without_a_tuned_model_the_right_side_says_so() -> None:
     steps = list(chat_tab.ask(Studio([]), PROJECT, "When?", "", True, False))
     assert "no tuned model yet" in steps[-1][1] and 'data-go="train"' in steps[-1][1]
