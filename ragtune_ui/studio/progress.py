@@ -139,6 +139,7 @@ def _share(studio: Studio, project: Project) -> tuple[StepState, str]:
     busy = _running(studio, project, "ship")
     if busy:
         return "running", busy
-    if studio.shipping.shipments(project):
-        return "done", "Packed"
+    packed = studio.shipping.shipments(project)
+    if packed:
+        return ("ready", "Trained on since") if all(s.behind for s in packed) else ("done", "Packed")
     return ("ready", "Ready to pack") if studio.training.usable(project) else ("blocked", "Needs a trained model")

@@ -51,7 +51,7 @@ def backing(text: str, passages: int) -> Html:
         return cards.pill("info", "says the documents are silent")
     if named:
         return cards.pill("ok", f"names passage {', '.join(map(str, named))}")
-    return cards.pill("warn", "not backed by a passage") if passages else cards.pill("quiet", "from memory")
+    return cards.pill("warn", "names no passage") if passages else cards.pill("quiet", "from memory")
 
 
 def stats(reply: Any) -> str:

@@ -13,6 +13,7 @@ from ragtune_ui.domain.mixes import DatasetMix
 from ragtune_ui.domain.runs import Event, fold
 from ragtune_ui.domain.scores import METRICS
 from ragtune_ui.domain.verdicts import CELLS, Verdict
+from ragtune_ui.store import files
 from ragtune_ui.store.presets import preset_named
 from ragtune_ui.studio import studio as studio_module
 from ragtune_ui.studio import walk
@@ -236,6 +237,11 @@ def test_the_rail_of_a_finished_project(tuned: House) -> None:
         tuned.project.keep_verdict(replace(verdict, id=f"v{n}", decision=decision, made=f"9{n}"))  # type: ignore[arg-type]
         assert rail(tuned)["verdict"] == ("done", line)
     assert isinstance(verdict, Verdict)
+    (adapter,) = (tuned.project.adapter(j.id) for j in tuned.studio.training.usable(tuned.project))
+    assert adapter is not None
+    files.publish(adapter, lambda to: (to / "adapter_model.safetensors").write_bytes(b"trained on"))
+    for step in ("verdict", "share"):
+        assert rail(tuned)[step] == ("ready", "Trained on since")
 
 
 @pytest.mark.parametrize("what", ["documents", "index", "questions", "mix", "verdict", "ship"])

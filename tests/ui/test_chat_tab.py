@@ -25,7 +25,7 @@ HOSTILE = "<img src=x onerror=alert(1)> ![x](http://198.51.100.7/) ${alert(1)} [
 
 def test_an_answer_says_whether_it_names_its_passage() -> None:
     assert "names passage 1" in chat_tab.backing("At 20 m/s [1]", 1)
-    assert "not backed by a passage" in chat_tab.backing("At 20 m/s [7]", 1)
+    assert "names no passage" in chat_tab.backing("At 20 m/s [7]", 1)
     assert "documents are silent" in chat_tab.backing("Your documents do not say.", 1)
     assert "from memory" in chat_tab.backing("At 20 m/s", 0)
 
