@@ -160,9 +160,17 @@
   const press = (name) => {
     const holder = seen(`.key-${name}`);
     const button = holder && (holder.matches("button") ? holder : holder.querySelector("button"));
-    if (button && !button.disabled) { button.click(); return true; }
-    return false;
+    if (button && !button.disabled) { button.click(); return button; }
+    return null;
   };
+  // Up and down step where the person is at a list or at what it opened; elsewhere they scroll the page or choose
+  // within a group. The focus alone does not tell: plain text has none, and a decision by key leaves it where it was.
+  const PLACES = ".key-list, .key-pane";
+  let place = null;
+  const at = (target) => { place = target.closest ? target.closest(PLACES) : null; };
+  document.addEventListener("pointerdown", (event) => at(event.target));
+  document.addEventListener("focusin", (event) => at(event.target));
+  const steps = (t) => t.closest(".key-list") || (t.matches("body, h1, #rail button") && place && place.offsetParent);
   const single = () => recall(localStorage, "ragtune-keys", "on") === "on";
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return;
@@ -177,9 +185,15 @@
       if (field) { event.preventDefault(); field.focus(); }
       return;
     }
-    const name = { ArrowUp: "up", ArrowDown: "down" }[event.key] ||
-      (/^[a-z]$/i.test(event.key) && !event.repeat ? event.key.toLowerCase() : "");
-    if (name && press(name)) event.preventDefault();
+    const arrow = { ArrowUp: "up", ArrowDown: "down" }[event.key];
+    if (arrow) {
+      if (steps(event.target) && press(arrow)) event.preventDefault();
+      return;
+    }
+    const button = /^[a-z]$/i.test(event.key) && !event.repeat && press(event.key.toLowerCase());
+    if (!button) return;
+    event.preventDefault();
+    if (button.closest(PLACES)) at(button); // who decides by key is at the question
   });
   document.addEventListener("change", (event) => {
     if (event.target.id === "single-keys") keep(localStorage, "ragtune-keys", event.target.checked ? "on" : "off");

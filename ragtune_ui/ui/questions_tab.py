@@ -340,15 +340,15 @@ def build(page: Page) -> None:
             show = gr.Radio(FILTERS, value="all", label="Show", elem_id="ask-show", interactive=True)
             search = gr.Textbox("", label="Search", elem_id="ask-search", elem_classes="key-search", max_lines=1,
                                 interactive=True)  # fmt: skip
-            rows = page.html(elem_id="q-list")
+            rows = page.html(elem_id="q-list", elem_classes="key-list")
             purposes = page.html(elem_id="ask-counts")
             bulk = gr.Button("Approve all with evidence", elem_id="ask-all", visible=False, **SMALL)
             unfit = page.note()
-        with gr.Column(elem_classes="card"):
+        with gr.Column(elem_classes="card key-pane"):
             evidence = page.html(elem_id="q-evidence")
             question = gr.Textbox(label="Question", lines=2, elem_id="q-question", interactive=True)
             answer = gr.Textbox(label="Answer", lines=3, elem_id="q-answer", interactive=True)
-            unsaved = page.html(elem_id="q-unsaved", elem_classes="note-slot")
+            unsaved = page.html(elem_id="q-unsaved")
             with gr.Row():
                 yes = gr.Button("✓ Approve (A)", variant="primary", elem_id="q-approve", min_width=130,
                                 interactive=True, elem_classes=["key-a", "key-main"])  # fmt: skip

@@ -28,9 +28,10 @@ STEPS = ["home", "docs", "find", "ask", "mix", "train", "chat", "verdict", "shar
 
 
 class Server:
-    """The small window in a process of its own."""
+    """The small window in a process of its own; or, by another ``name``, one of those that ``window.py`` serves."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "small") -> None:
+        self.name = name
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -38,7 +39,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", "tests.ui.window", str(self.port)])
+        self.process = subprocess.Popen([sys.executable, "-m", "tests.ui.window", str(self.port), self.name])
         until = time.monotonic() + 120
         while time.monotonic() < until:
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}ragtune/alive", timeout=5):
@@ -100,7 +101,10 @@ class Window:
             self.trouble.append(f"no policy on {response.url}")
 
     def begin(self) -> Window:
-        self.page.click("#home-continue")
+        if self.server.name == "small":
+            self.page.click("#home-continue")
+        else:
+            self.page.select_option("#project-pick", label="Harbour")
         self.page.wait_for_selector("#rail .step.done", state="attached")
         return self
 

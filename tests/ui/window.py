@@ -1,4 +1,5 @@
-"""A window with a studio made of plain values, for tests: ``python -m tests.ui.window PORT`` serves it."""
+"""A window with a studio made of plain values, for tests: ``python -m tests.ui.window PORT`` serves it, and with
+``questions`` behind the port the whole window on fake engines, with thirty questions to check."""
 
 from __future__ import annotations
 
@@ -163,18 +164,33 @@ def tabs() -> tuple[tuple[str, Any], ...]:
     return tuple((key, SimpleNamespace(build=build)) for key, build in made.items())
 
 
-def main(port: int) -> None:
+def main(port: int, name: str = "small") -> None:
     """Serve until killed."""
     from ragtune_ui.ui import guard
 
     guard.environment(os.environ)
     from ragtune_ui.ui import shell
 
-    shell.TABS = tabs()
-    app = shell.build_app(FakeStudio())
-    settings = SimpleNamespace(home=Path(tempfile.gettempdir()) / "no-such-home", file_limit=1_000_000)
+    settings: Any = SimpleNamespace(home=Path(tempfile.gettempdir()) / "no-such-home", file_limit=1_000_000)
+    studio: Any = FakeStudio()
+    if name == "questions":
+        studio = harbour(Path(tempfile.mkdtemp()))
+        settings = studio.settings
+    else:
+        shell.TABS = tabs()
+    app = shell.build_app(studio)
     app.queue(**guard.queue_settings()).launch(**guard.launch_settings(settings, port), **shell.look())
 
 
+def harbour(folder: Path) -> Any:
+    """A studio of fakes with five documents and the questions written from them."""
+    from tests.studio.conftest import House, library
+
+    house = House(folder)
+    house.add(library(5))
+    house.wait(house.studio.questions.write(house.project))
+    return house.studio
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])
