@@ -233,7 +233,8 @@ def approve_all(studio: Studio, project: Any) -> Html:
 
 
 def write(studio: Studio, project: Any, limit: float | None) -> None:
-    studio.questions.write(project, max(0, int(limit or 0)))
+    fair = studio.questions.fair(project) if limit is None else int(limit)
+    studio.questions.write(project, max(0, fair))
 
 
 def manage(studio: Studio, project: Any, act: dict[str, str], limit: float | None) -> None:
@@ -362,8 +363,9 @@ def build(page: Page) -> None:
     with gr.Accordion("Write questions from the documents", elem_id="ask-writing", **FOLDED) as writes:
         page.html(tag("p", "From the sentences of your documents; none that stands here already.", cls="sub"))
         author_panel.build(page)
-        limit = gr.Number(20, label="At most, for each document", info="0 means no limit.", minimum=0, precision=0,
-                          elem_id="ask-limit", interactive=True)  # fmt: skip
+        limit = gr.Number(None, label="At most, for each document", minimum=0, precision=0, elem_id="ask-limit",
+                          info="Empty: 20, or more of few documents, so that 150 come together. 0: no limit.",
+                          interactive=True)  # fmt: skip
         new = gr.Button("Write questions", elem_id="ask-write", interactive=True)
         unwritten = page.note()
     with gr.Accordion("Import questions from a file", elem_id="ask-import", **FOLDED) as takes:
