@@ -79,7 +79,7 @@ class Hub:
         if not self._network:
             raise ModelError(
                 "Downloads are switched off.",
-                "Start RAGTune with RAGTUNE_NETWORK=on, or copy the model's folder here and choose that.",
+                "Start RAGTune with RAGTUNE_NETWORK=on python app.py, or copy the model's folder here and choose that.",
             )
         from huggingface_hub import is_offline_mode
 

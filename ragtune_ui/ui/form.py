@@ -35,8 +35,9 @@ def slider(label: str, low: float, high: float, step: float, info: str = "") -> 
 
 
 def number(label: str, info: str = "", whole: bool = True, low: float | None = None, high: float | None = None) -> Row:
-    """A figure to type."""
-    return Row(label, lambda value, elem_id: gr.Number(value, label=label, info=info or None, minimum=low, maximum=high,
+    """A figure to type. Bounds are told, not set: a widget with bounds fails before any of our words are reached."""
+    told = f"{info} From {low:,g} to {high:,g}.".strip() if low is not None and high is not None else info
+    return Row(label, lambda value, elem_id: gr.Number(value, label=label, info=told or None,
                                                        precision=0 if whole else None, elem_id=elem_id,
                                                        interactive=True))  # fmt: skip
 

@@ -84,7 +84,7 @@ ROWS = {
         (("the original model itself", "own"), ("texts that came with RAGTune", "written")),
         "Its own answers keep its manner; nothing has to be learned anew.",
     ),
-    "seed": number("Seed", "The same seed gives the same dataset.", low=0, high=2**31 - 1),
+    "seed": number("Seed", "The same seed gives the same dataset."),
 }
 FORM = Form(DatasetMix, ROWS)
 Sampled = tuple[str, str, Html]  # the project that samples were made for, what they depend on, and their table

@@ -10,6 +10,7 @@ import gradio as gr
 
 from ragtune_ui.domain.errors import RagtuneError
 from ragtune_ui.domain.ports import ModelChoice
+from ragtune_ui.domain.words import counted
 from ragtune_ui.studio.training import ALLOWING
 from ragtune_ui.ui import cards
 from ragtune_ui.ui.cards import Html, tag
@@ -96,7 +97,7 @@ def model_cards(models: Sequence[ModelChoice], chosen: str, network: bool, free:
     def group(found: Sequence[ModelChoice]) -> Html:
         return tag("ul", *(model_card(m, m.id == chosen, network, free, reader) for m in found), cls="cards")
 
-    more = cards.folded(f"{len(far)} more models can be downloaded", group(far)) if far else ""
+    more = cards.folded(f"{counted(len(far), 'more model')} can be downloaded", group(far)) if far else ""
     return Html(group(near) + more)
 
 

@@ -12,7 +12,7 @@ from ragtune_ui.domain.runs import Job, reading_of, smooth, time_words
 from ragtune_ui.ui import cards, charts, model_choice, trained
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.form import Form, choice, number, slider
-from ragtune_ui.ui.page import Page
+from ragtune_ui.ui.page import Page, no_project
 
 # FORM ----------------------------------------------------------------------------------------
 
@@ -72,7 +72,7 @@ ROWS = {
         "Steps between saved points", "Fewer: less is lost when the power fails, more disk is used.", low=1, high=10_000
     ),
     "patience": number("Stop after so many checks without a better one", "0: never stop early.", low=0, high=1_000),
-    "seed": number("Seed", "The same seed and dataset give the same training.", low=0, high=2**31 - 1),
+    "seed": number("Seed", "The same seed and dataset give the same training."),
 }
 FORM = Form(TrainingPlan, ROWS)
 
@@ -250,9 +250,7 @@ def stand(studio: Any, project: Any, *values: Any) -> list[Any]:
 def look(studio: Any, project: Any) -> list[Any]:
     """The parts of the page that follow what runs."""
     if project is None:
-        nothing = cards.empty(
-            "No project is open", "Make one or choose one on the Start page.", cards.button("Open Start", go="home")
-        )
+        nothing = no_project()
         off, hidden = gr.update(interactive=False), gr.update(visible=False)
         return [Html(""), nothing, hidden, hidden, Html(""), {}, Html(""), hidden, off, Html(""), Html("")]
     job = studio.training.latest(project)

@@ -12,7 +12,7 @@ from ragtune_ui.domain.scores import FEWEST_DOCUMENTS, Interval
 from ragtune_ui.domain.verdicts import LEAST_QUESTIONS, SAID, Verdict, reach, signed
 from ragtune_ui.ui import cards, charts, trained
 from ragtune_ui.ui.cards import Html, tag
-from ragtune_ui.ui.page import Page
+from ragtune_ui.ui.page import Page, no_project
 
 # FORM ----------------------------------------------------------------------------------------
 
@@ -284,9 +284,7 @@ def stand(studio: Any, project: Any, *values: Any) -> list[Any]:
 def look(studio: Any, project: Any, run: str) -> list[Any]:
     """The page from the disk: the verdict on the chosen run, or what is missing for one."""
     if project is None:
-        nothing = cards.empty(
-            "No project is open", "Make one or choose one on the Start page.", cards.button("Open Start", go="home")
-        )
+        nothing = no_project()
         return [
             Html(""),
             nothing,

@@ -125,3 +125,11 @@ def test_widgets_show_the_thing_carry_ids_and_cover_every_field() -> None:
     ]
     assert all(w.interactive for w in made.outputs[:-1])
     assert len(made) == len(made.outputs)
+
+
+def test_a_figure_out_of_bounds_reaches_the_words_of_its_dataclass() -> None:
+    """A widget that knows its bounds raises an error of its own, which the browser shows nowhere."""
+    widget = number("Rounds", "Times.", low=1, high=1_000).make(value=4, elem_id="rounds")
+    assert widget.preprocess(0) == 0 and widget.info == "Times. From 1 to 1,000."
+    with pytest.raises(PlanError, match="must lie between"):
+        TrainingPlan(rounds=0)

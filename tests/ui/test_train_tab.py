@@ -99,7 +99,7 @@ def replace_space(space: SimpleNamespace, **changes: object) -> SimpleNamespace:
 def test_models_say_where_they_are_and_what_they_need() -> None:
     off = model_choice.model_cards([READER, HUB], "built-in", False, 8_000_000_000)
     assert "on this computer" in off and "chosen" in off and "Built-in &lt;reader&gt;" in off
-    assert "1 more models can be downloaded" in off and "Downloads are switched off" in off and "data-ask" not in off
+    assert "1 more model can be downloaded" in off and "Downloads are switched off" in off and "data-ask" not in off
     assert "needs 22.0 GB more memory" in off
     on = model_choice.model_cards([READER, HUB], "built-in", True, 8_000_000_000)
     assert 'data-ask="download-owner/name"' in on and 'data-id="owner/name"' in on
