@@ -153,7 +153,7 @@ def test_an_update_says_what_it_did():
     ("written", "read"),
     [
         ("## Wind\n\nStop at 20 m/s.", "Wind\nStop at 20 m/s."),
-        ("Ask for [Military Leave](#military-leave) or [EAP]({% page \"/a/#b\" %}).", "Ask for Military Leave or EAP."),
+        ('Ask for [Military Leave](#military-leave) or [EAP]({% page "/a/#b" %}).', "Ask for Military Leave or EAP."),
         ("See ![the crane](a.png) and [x](http://a.b/c_(d)).", "See the crane and x."),
         ("On **active duty**, 2 ** 3 and a*b*c.", "On active duty, 2 ** 3 and a*b*c."),
         ("f[x](y) and [1] and [a] (b)", "f[x](y) and [1] and [a] (b)"),
