@@ -415,7 +415,7 @@ def _assigned(question: Question, document: Document | None, apart: bool) -> Que
     """The question in its split: held-back documents measure, a few others draw the dashed line.
 
     Of written questions about held-back documents a third is asked with that document withheld, so
-    that refusing is measured too. Where no document is held back (``apart``), because there are too few,
+    that refusing is measured too. Where none is held back apart from the others (not ``apart``), as of too few,
     a share of the questions measures, and of those about no document always (science.md 5.1, track A:
     same documents, new questions). Decided by the question's id, so the same every time.
     """
