@@ -67,15 +67,3 @@ def near_copies(sketches: Mapping[str, Sketch], near: float = NEAR) -> list[tupl
     ]
     alike = [(a, b, share) for a, b, share in found if share >= near]
     return sorted(alike, key=lambda row: (-row[2], place[row[0]], place[row[1]]))
-
-
-def groups_of(pairs: Sequence[tuple[str, str, float]]) -> list[list[str]]:
-    """Names that are alike, each group in the order in which its names were first seen."""
-    group: dict[str, list[str]] = {}
-    for a, b, _ in pairs:
-        first, second = group.setdefault(a, [a]), group.setdefault(b, [b])
-        if first is not second:
-            first += second
-            for name in second:
-                group[name] = first
-    return list({id(names): names for names in group.values()}.values())

@@ -6,7 +6,7 @@ import pytest
 
 from ragtune_ui.domain.documents import Page, Parsed, Repeated
 from ragtune_ui.domain.languages import language_of
-from ragtune_ui.domain.likeness import COMMON, groups_of, likeness, near_copies, sketch_of
+from ragtune_ui.domain.likeness import COMMON, likeness, near_copies, sketch_of
 from ragtune_ui.domain.reports import report_of
 
 # One sentence in each language.
@@ -77,13 +77,7 @@ def test_near_copies_are_found_among_many():
 def test_many_copies_of_one_page_are_found_without_comparing_all():
     page = sketch_of(" ".join(words(1)))
     pairs = near_copies({f"p{n}": page for n in range(COMMON + 5)})
-    assert len(pairs) == COMMON + 4 and len(groups_of(pairs)) == 1
-
-
-def test_groups_join_what_is_alike():
-    assert groups_of([("a", "b", 1.0), ("c", "d", 1.0), ("b", "c", 0.9), ("x", "y", 0.9)]) == [
-        ["a", "b", "c", "d"], ["x", "y"],
-    ]  # fmt: skip
+    assert [(a, b) for a, b, _ in pairs] == [(f"p{n}", f"p{n + 1}") for n in range(COMMON + 4)]
 
 
 def test_a_report_counts_what_was_found():
