@@ -188,12 +188,16 @@ def find_span(text: str, wanted: str) -> tuple[int, int] | None:
     return next(find_spans(text, wanted), None)
 
 
+# Where a sentence ends without a blank: behind its full stop, and behind the quote or bracket that closes with it.
+_END = r"(?:(?<=[。！？])(?![」』”’）。！？])|(?<=[。！？][」』”’）]))"
+
+
 def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
     """The sentence, list item or line that holds a span."""
     line = max(0, text.rfind("\n", 0, start))  # what stands before it does not matter, and is long in a long document
-    before = [line + m.end() for m in re.finditer(r"[ \t]*\n\s*(?:[-*|]\s*)?|(?<=[.!?])\s+", text[line:start])]
+    before = [line + m.end() for m in re.finditer(rf"[ \t]*\n\s*(?:[-*|]\s*)?|(?<=[.!?])\s+|{_END}", text[line:start])]
     left = before[-1] if before else 0
-    after = re.search(r"(?<=[.!?])\s|\n", text[max(start, end - 1) :])
+    after = re.search(rf"(?<=[.!?])\s|\n|{_END}", text[max(start, end - 1) :])
     right = max(start, end - 1) + after.start() if after else len(text)
     return left, max(right, end)
 

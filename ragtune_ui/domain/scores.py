@@ -63,7 +63,7 @@ def normal(text: str) -> str:
 _OTHER_BLOCKS = (  # Thai and Lao, Burmese, Khmer, Chinese and Japanese, these upright, small and wide
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3000, 0x30FF), (0xFE10, 0xFE6F), (0xFF00, 0xFFEF),
 )  # fmt: skip
-_PUNCTUATION = str.maketrans("", "", string.punctuation + "“”‘’–—…°") | {
+_PUNCTUATION = str.maketrans("", "", string.punctuation + "“”„‘’‚«»‹›–—…°") | {
     sign: " "
     for first, last in _OTHER_BLOCKS
     for sign in range(first, last + 1)

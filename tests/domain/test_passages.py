@@ -125,6 +125,9 @@ def test_shared_counts_content_words_once_in_any_script():
         ("Head\n\n\n  * First. Second", "First", "First."),
         ("One.\nTwo", "One", "One."),
         ("\nTwo", "Two", "Two"),
+        ("风速超过十米时停机。检查员签字！谁签？", "签字", "检查员签字！"),
+        ("他说：「停机。」然后走了。", "停", "他说：「停机。」"),
+        ("他说：「停机。」然后走了。", "走", "然后走了。"),
     ],
 )
 def test_sentence_around(text, inside, sentence):

@@ -28,7 +28,13 @@ BLANK = Outcome("q", "d", True, "", "", False, em=0.0, f1=0.0, cited=0, cited_ri
 
 @pytest.mark.parametrize(
     ("text", "plain"),
-    [("The Cup-Vane, a roof!", "cupvane roof"), ("  an  “Ant” – 5° ", "ant 5"), ("Theatre", "theatre"), ("A.", "")],
+    [
+        ("The Cup-Vane, a roof!", "cupvane roof"),
+        ("  an  “Ant” – 5° ", "ant 5"),
+        ("Theatre", "theatre"),
+        ("A.", ""),
+        ("„Kran“ «там» ‚so‘ ‹oui›", "kran там so oui"),
+    ],
 )
 def test_normal(text, plain):
     assert normal(text) == plain
@@ -83,7 +89,7 @@ def test_scripts_without_blanks_are_scored_sign_by_sign(said, gold, exact, f1):
      "الرافعة، ١٤؟", "क्रेन। हवा", "크레인은 바람에", "Ο γερανός;", "x\u200by a\u00a0b"],
 )  # fmt: skip
 def test_languages_with_blanks_keep_squads_own_rule(text):
-    plain = "".join(c for c in text.lower() if c not in string.punctuation + "“”‘’–—…°")
+    plain = "".join(c for c in text.lower() if c not in string.punctuation + "“”„‘’‚«»‹›–—…°")
     assert normal(text) == " ".join(re.sub(r"\b(a|an|the)\b", " ", plain).split())
 
 
