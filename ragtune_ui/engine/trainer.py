@@ -213,7 +213,7 @@ class _Run:
         if not self.ended and self.plan.patience and self.best is not None:
             kept = self.at.best_step
             self.learner.put_adapter(self.best)
-        if self.at.losses:  # else it would be an untrained model that the other pages take for the latest one
+        if self.at.losses and kept:  # else it would be an untrained model that the other pages take for the latest one
             name = public_name(self.sheet.model)
             self.publish(self.folder / "adapter", lambda to: self.learner.write_adapter(to, name))
         self.emit("result", **self._figures(kept))
@@ -244,7 +244,12 @@ class _Run:
         said = [f"{self.at.step:,} steps."]
         if self.at.step < self.total:
             said.append("It ended early: the unseen examples stopped getting better.")
-        if kept < self.at.step:
+        if not kept:
+            said.append(
+                "No step answered unseen examples better than the original model, so there is no tuned one. Try half "
+                "the learning rate, or approve more questions."
+            )
+        elif kept < self.at.step:
             said.append(f"The model of step {kept:,} was kept, the best on unseen examples.")
         if self.left_out:
             said.append(f"{counted(self.left_out, 'example was', 'examples were')} left out: too long.")

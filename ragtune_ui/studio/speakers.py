@@ -37,6 +37,11 @@ class Speakers:
                 self._speaker, self._key = self._make(model, adapter), key
             yield self._speaker
 
+    @property
+    def busy(self) -> bool:
+        """True while someone holds the speaker: another asker has to wait."""
+        return self._lock.locked()
+
     def release(self) -> None:
         """Give the memory of the loaded model back."""
         with self._lock:

@@ -215,8 +215,11 @@ def ask(studio: Any, project: Any, question: str, run: str, with_passages: bool,
     if not question:
         raise RagtuneError("Type a question first.", "Ask one that your documents should answer.")
     waiting = Asked(question)
+    state = "Reading the passages, getting the model ready …"
+    if studio.speakers.busy:
+        state = "Something else is using the model, a verdict for example. Your answer comes right after it …"
     yield [
-        *panes(studio, project, run, waiting, {}, hidden, "Reading the passages, getting the model ready …"),
+        *panes(studio, project, run, waiting, {}, hidden, state),
         gr.skip(),
         gr.skip(),
         False,

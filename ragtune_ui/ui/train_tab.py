@@ -126,6 +126,11 @@ def reading(job: Job) -> Html:
     return tag("p", f"{stage}{reading_of(job)}{kept}", cls="reading", role="status")
 
 
+def left_a_model(job: Job) -> bool:
+    """False where nothing was learned, or nothing that beat the original model."""
+    return job.done > 0 and job.result.get("kept_step") != 0
+
+
 def outcome(job: Job) -> Html:
     """How a training ended and what can be done now."""
     where = f"Continue from step {job.saved:,}" if job.saved else "Start it again from the beginning"
@@ -133,10 +138,11 @@ def outcome(job: Job) -> Html:
     looked = [("Compare answers", "chat"), ("Measure it", "verdict")]
     said = f"{trained.name(job.id)}"
     if job.state == "finished":
-        return cards.note("ok", f"{said} is finished. {job.note}".strip(), actions=looked)
+        kind: cards.Kind = "ok" if left_a_model(job) else "warn"
+        return cards.note(kind, f"{said} is finished. {job.note}".strip(), actions=looked if kind == "ok" else [])
     if job.state == "stopped":
         kept = job.note or f"Stopped at step {job.done:,}."
-        return cards.note("info", f"{said}: {kept}", actions=[*(looked if job.done else []), again])
+        return cards.note("info", f"{said}: {kept}", actions=[*(looked if left_a_model(job) else []), again])
     if job.state == "interrupted":
         lost = f"Nothing before step {job.saved:,} is lost." if job.saved else "There was no saved point yet."
         return cards.note(
@@ -259,7 +265,7 @@ def look(studio: Any, project: Any) -> list[Any]:
     running = job is not None and not job.ended
     ready = studio.training.readiness(project, studio.training.plan(project))
     start = gr.update(interactive=ready.ready, value="Training …" if running else "Start training")
-    done = job is not None and job.state in ("finished", "stopped") and job.done > 0
+    done = job is not None and job.state in ("finished", "stopped") and left_a_model(job)
     return [
         cards.pill("run", f"training, step {job.done:,}") if running else _pill(ready),
         Html(composing(fresh) + (outcome(job) if job and job.ended and fresh is None else "")),

@@ -357,7 +357,20 @@ def test_patience_ends_a_run_and_keeps_the_best(tiny_model: Path, dataset: Path,
     assert job.state == "finished" and job.done < job.total
     best = job.best
     assert best is not None and job.result["kept_step"] == best[0] == job.checks[-3][0]
-    assert "kept" in job.note
+    if best[0]:
+        assert "was kept" in job.note and (tmp_path / "run" / "adapter").exists()
+    else:
+        assert "no tuned one" in job.note
+
+
+def test_a_run_that_never_beat_the_original_leaves_no_model(
+    tiny_model: Path, dataset: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    worse = iter(range(1, 100))
+    monkeypatch.setattr(Learner, "check", lambda self, rows, should_stop: float(next(worse)))
+    job = go(tmp_path / "run", sheet_of(tiny_model, dataset, replace(PLAN, check_every=1, patience=2))).job()
+    assert job.state == "finished" and job.result["kept_step"] == 0
+    assert not (tmp_path / "run" / "adapter").exists() and "no tuned one" in job.note
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 5, 6])

@@ -12,6 +12,7 @@ from ragtune_ui.domain.errors import RagtuneError
 from ragtune_ui.domain.passages import Chunk
 from ragtune_ui.domain.ports import Reply
 from ragtune_ui.domain.runs import Job
+from ragtune_ui.studio.speakers import Speakers
 from ragtune_ui.ui import chat_tab, trained
 from tests.studio.conftest import House
 from tests.ui.pages import Bench, wired
@@ -66,6 +67,7 @@ class Studio:
     def __init__(self, usable: list[Job]) -> None:
         self.training = SimpleNamespace(usable=lambda project: usable)
         self.chat, self.votes = self, []
+        self.speakers = Speakers(lambda model, adapter: SimpleNamespace(close=lambda: None))
 
     def ask(self, project: object, question: str, run: str, with_passages: bool):  # type: ignore[no-untyped-def]
         yield SimpleNamespace(turn=TURN, base=None, tuned=None, done=False)
@@ -90,6 +92,13 @@ def test_both_panes_grow_over_passages_that_are_sent_once() -> None:
     assert "At 20." in steps[-1][0] and 'data-cite="1"' in steps[-1][1]
     assert steps[-1][3] == ["ab", {"base": "2.0 words/s · 1.0 s", "tuned": "2.0 words/s · 2.0 s"}]
     assert [step[4] for step in steps] == [False, False, True]  # only what was said is kept
+
+
+def test_an_answer_that_waits_for_another_says_so() -> None:
+    studio = Studio([])
+    with studio.speakers.using(Path("model"), None):
+        assert "Your answer comes right after it" in next(chat_tab.ask(studio, PROJECT, "When?", "", True, False))[0]
+    assert "getting the model ready" in next(chat_tab.ask(studio, PROJECT, "When?", "", True, False))[0]
 
 
 def test_stop_before_the_first_word_brings_the_page_back_as_it_was(tmp_path: Path) -> None:

@@ -73,6 +73,11 @@ def test_a_training_stopped_before_its_first_step_offers_nothing_to_compare() ->
     assert "Compare answers" in train_tab.outcome(replace(job, done=3))
 
 
+def test_a_training_that_never_beat_the_original_offers_nothing_to_compare() -> None:
+    job = replace(RUNNING, state="finished", note="There is no tuned one.", result={"kept_step": 0})
+    assert "no tuned one" in train_tab.outcome(job) and "Compare answers" not in train_tab.outcome(job)
+
+
 def test_a_shortage_of_memory_offers_half_the_batch() -> None:
     job = replace(RUNNING, state="failed", problem="This computer ran out of memory.", saved=0)
     assert 'data-do="half"' in train_tab.outcome(job) and "from the beginning" in train_tab.outcome(job)
