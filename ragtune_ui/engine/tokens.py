@@ -79,7 +79,7 @@ def end_ids(tokenizer: Any, model: Any = None) -> set[int]:
 
 
 def _encode_text(text: str, tokenizer: Any, max_length: int) -> tuple[list[int], list[bool]]:
-    ids = _ids(text, tokenizer)
+    ids = _ids(_without_control(text, tokenizer), tokenizer)
     if tokenizer.bos_token_id is not None and "bos_token" in str(tokenizer.chat_template):
         ids = [tokenizer.bos_token_id, *ids]  # where chats begin with it, so does a text
     if tokenizer.eos_token_id is not None:
@@ -93,7 +93,7 @@ def _reply_ids(example: Example, prompt: list[int], tokenizer: Any) -> list[int]
     asked = _render(example.prompt, tokenizer, asks=True)
     whole = _render(example.messages, tokenizer, asks=False)
     if not whole.startswith(asked):  # a template that rewrites earlier turns: the bare answer is exact too
-        return [*_ids(example.target, tokenizer), *_end(tokenizer)]
+        return [*_ids(_without_control(example.target, tokenizer), tokenizer), *_end(tokenizer)]
     ids = _ids(whole, tokenizer)
     # Where pieces merge across the seam, the reply is tokenized alone: in use, the prompt ends there too.
     reply = ids[len(prompt) :] if ids[: len(prompt)] == prompt else _ids(whole[len(asked) :], tokenizer)
@@ -123,12 +123,26 @@ def _special_ids(tokenizer: Any) -> frozenset[int]:
     return frozenset([*tokenizer.all_special_ids, *(i for i, token in added.items() if token.special)])
 
 
+@lru_cache(maxsize=8)
+def _control(tokenizer: Any) -> re.Pattern[str]:
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    names = {*tokenizer.all_special_tokens, *(token.content for token in added if token.special)}
+    longest_first = sorted((n for n in names if len(n.strip()) > 1), key=lambda n: (-len(n), n))
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)", re.IGNORECASE)
+
+
+def _without_control(text: str, tokenizer: Any) -> str:
+    """``text`` with a blank in each word that the tokenizer would take for a token of its own, like "<|im_end|>": a
+    document about such models, or one that means harm, must not end its turn and begin another's."""
+    return _control(tokenizer).sub(lambda m: f"{m[0][0]} {m[0][1:]}", text)
+
+
 def _render(messages: Sequence[Message], tokenizer: Any, asks: bool) -> str:
     """The chat template's text. Thinking is switched off where a template knows it (Qwen3): answers
     are short and cited, and both halves of an example must agree on it."""
     import jinja2
 
-    turns = [{"role": m.role, "content": m.content} for m in messages]
+    turns = [{"role": m.role, "content": _without_control(m.content, tokenizer)} for m in messages]
     try:
         return _apply(tokenizer, turns, asks)
     except jinja2.TemplateError:
