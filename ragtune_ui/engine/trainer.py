@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -216,6 +217,8 @@ class _Run:
         if self.at.losses and kept:  # else it would be an untrained model that the other pages take for the latest one
             name = public_name(self.sheet.model)
             self.publish(self.folder / "adapter", lambda to: self.learner.write_adapter(to, name))
+        elif (self.folder / "adapter").exists():  # of an earlier stop, and measured to be no better than the original
+            shutil.rmtree(self.folder / "adapter")
         self.emit("result", **self._figures(kept))
         if self.ended:
             self.emit("stopped", note=self.ended)

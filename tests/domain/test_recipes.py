@@ -89,6 +89,12 @@ def test_half_of_the_examples_keep_the_order_of_the_search():
     assert len(kept) > 30 and 0.4 < sum(kept) / len(kept) < 0.7  # a shuffle keeps four in order once in 24
 
 
+def test_other_unseen_examples_make_another_dataset_of_the_same_training_examples():
+    first, second = made(dev=asked()[:2]), made(dev=asked()[:1])
+    assert first.digest == second.digest and first.dev != second.dev
+    assert first.id != second.id  # or the folder of the first, which a stopped training goes on with, would be replaced
+
+
 def test_held_out_documents_never_reach_the_training_examples():
     kept = [c for c in library() if c.document == "ramps.md"]
     pools = Pools([q for q in asked() if q.document == "ramps.md"], kept, prompts())

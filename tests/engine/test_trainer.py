@@ -378,12 +378,17 @@ def test_patience_ends_a_run_and_keeps_the_best(tiny_model: Path, dataset: Path,
         assert "no tuned one" in job.note
 
 
+@pytest.mark.parametrize("stopped_before", [False, True])
 def test_a_run_that_never_beat_the_original_leaves_no_model(
-    tiny_model: Path, dataset: Path, tmp_path: Path, monkeypatch: Any
+    tiny_model: Path, dataset: Path, tmp_path: Path, monkeypatch: Any, stopped_before: bool
 ) -> None:
     worse = iter(range(1, 100))
     monkeypatch.setattr(Learner, "check", lambda self, rows, should_stop: float(next(worse)))
-    job = go(tmp_path / "run", sheet_of(tiny_model, dataset, replace(PLAN, check_every=1, patience=2))).job()
+    sheet = sheet_of(tiny_model, dataset, replace(PLAN, check_every=1, patience=2))
+    if stopped_before:
+        go(tmp_path / "run", sheet, stop_after=1)
+        assert (tmp_path / "run" / "adapter").exists()
+    job = go(tmp_path / "run", sheet).job()
     assert job.state == "finished" and job.result["kept_step"] == 0
     assert not (tmp_path / "run" / "adapter").exists() and "no tuned one" in job.note
 

@@ -43,13 +43,12 @@ def compose(
         rng.shuffle(ordered)
     if not ordered:
         raise MixError("There is nothing to learn from yet.", "Approve some questions, or add documents.")
-    digest = digest_of(ordered)
     return Dataset(
-        id=digest[:12],
+        id=digest_of([*ordered, *held_out])[:12],  # with the unseen: a stopped training goes on with the same ones
         mix=mix,
         contract=tools.contract,
         counts=count(ordered),
         examples=tuple(ordered),
         dev=tuple(held_out),
-        digest=digest,
+        digest=digest_of(ordered),
     )
