@@ -85,10 +85,10 @@ def _only(chunks: Sequence[Chunk], texts: Counter[str]) -> tuple[Chunk, ...]:
 def moved(old: str, new: str, start: int, end: int, said: str = "") -> tuple[int, int] | None:
     """Where the words ``old[start:end]`` stand in ``new``; None where they are not, word for word.
 
-    Of several places, the one whose surroundings are most alike. ``said`` are the words where the old
-    text is not at hand.
+    Of several places, the one whose surroundings are most alike. ``said`` are the words where they are known: an
+    ``old`` text that says something else there is not the one that they were taken from, and the nearest place counts.
     """
-    words = old[start:end] or said
+    words = said or old[start:end]
     if not words.strip():
         return None
     places = [m.start() for m in re.finditer(re.escape(words), new)]
@@ -98,6 +98,8 @@ def moved(old: str, new: str, start: int, end: int, said: str = "") -> tuple[int
         return places[0], places[0] + len(words)
 
     def alike(at: int) -> tuple[int, float]:
+        if old[start:end] != words:
+            return 0, -abs(at - start)
         return _shared(old[max(0, start - CONTEXT) : start], new[max(0, at - CONTEXT) : at]), -abs(
             at / max(1, len(new)) - start / max(1, len(old))
         )
@@ -125,6 +127,17 @@ def carried(document: str, old: str, new: str, questions: Sequence[Question]) ->
 def followed(document: str, old: str, new: str, judgements: Sequence[Judgement]) -> list[Judgement]:
     """All judgements after the text of a document changed, without those whose words are gone."""
     return [k for j in judgements for k in ([j] if j.document != document else _judgement(j, old, new))]
+
+
+def settled(document: str, old: str, new: str, questions: Sequence[Question]) -> list[Question]:
+    """All questions, with those followed into the text of a document whose evidence is not where they say, as where
+    only the text was written before the power went. ``old`` is the text before, as far as it is known."""
+
+    def astray(q: Question) -> bool:
+        held = q.document == document and q.answerable and bool(q.evidence)
+        return held and new[q.start : q.end] != q.evidence
+
+    return [_question(q, old, new) if astray(q) else q for q in questions]
 
 
 def _question(question: Question, old: str, new: str) -> Question:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,6 +19,9 @@ from ragtune_ui.domain.words import gram_recall
 Split = Literal["train", "dev", "test"]
 QuestionStatus = Literal["proposed", "approved", "edited", "rejected"]
 Origin = Literal["sample", "import", "written", "search", "chat"]
+DEV_SHARE = 0.12  # of the questions to learn from, kept for the dashed line
+TEST_SHARE = 0.2  # of the questions, kept to measure with where no document is held back
+WITHHELD_SHARE = 1 / 3  # of written held-back questions, asked with their document withheld
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,73 @@ def _answered(text: str, row: Row) -> tuple[int, int] | None:
         return shared(row.question, text[left:right])
 
     return max(islice(find_spans(text, row.answer, whole=True), PLACES), key=told, default=None)
+
+
+def merged(shelf: Sequence[Question], new: Iterable[tuple[Question, str]]) -> tuple[list[Question], Counter[str]]:
+    """The shelf with imported questions, each of which comes with the id of the document that its row names, if any;
+    and how many were "added", "filled" with the evidence that they lacked here, "differing" from the answer that is
+    here and stays, or the "same"."""
+    questions = list(shelf)
+    ids = {q.id: n for n, q in enumerate(questions)}  # a person may have changed the words
+    asked: dict[str, list[int]] = {}
+    for n, q in enumerate(questions):
+        asked.setdefault(question_id(q.question), []).append(n)
+    became: Counter[str] = Counter()
+    for question, source in new:
+        alike = asked.setdefault(question_id(question.question), [])
+        at = ids.get(question.id, next((n for n in alike if _same(questions[n], question, source)), None))
+        if at is None:
+            ids[question.id] = len(questions)
+            alike.append(len(questions))
+            questions.append(question)
+            became["added"] += 1
+        elif _told(questions[at]) != _told(question):
+            became["differing"] += 1
+        else:
+            whole = _filled(questions[at], question)
+            became["same" if whole == questions[at] else "filled"] += 1
+            questions[at] = whole
+    return questions, became
+
+
+def _same(here: Question, new: Question, source: str) -> bool:
+    """True where a question in the same words is the same one. It is not where its row names another document, of
+    which the answer is another; one that came without a source rests on a guess, and is the same."""
+    named = here.id != question_id(here.question)
+    return not (source and named and here.document != source and _told(here) != _told(new))
+
+
+def _told(question: Question) -> str:
+    """The answer, whatever case and white space; "" where the documents do not say."""
+    return " ".join(question.answer.lower().split())
+
+
+def _filled(here: Question, new: Question) -> Question:
+    """A question with the evidence that another import of it has found, where it has none and needs some."""
+    if here.evidence or not here.answerable or not new.evidence:
+        return here
+    split = new.split if new.split == "test" else here.split  # what is held back now measures
+    return replace(here, evidence=new.evidence, document=new.document, start=new.start, end=new.end, split=split,
+                   outdated="")  # fmt: skip
+
+
+def assigned(question: Question, document: Document | None, apart: bool) -> Question:
+    """The question in its split: held-back documents measure, a few others draw the dashed line.
+
+    Of written questions about held-back documents a third is asked with that document withheld, so
+    that refusing is measured too. Where none is held back apart from the others (not ``apart``), as of too few,
+    a share of the questions measures, and of those about no document always (science.md 5.1, track A:
+    same documents, new questions). Decided by the question's id, so the same every time.
+    """
+    draw = int(hashlib.sha256(question.id.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
+    if document is not None and document.held_back:
+        if question.who == "written" and draw < WITHHELD_SHARE:
+            question = replace(question, kind="withheld", answerable=False, evidence="", start=0, end=0)
+        return replace(question, split="test")
+    if draw < TEST_SHARE and (document is None or not apart):
+        return replace(question, split="test")
+    split: Split = "dev" if draw > 1 - DEV_SHARE else "train"
+    return replace(question, split=split)
 
 
 def question_id(question: str, document: str = "") -> str:

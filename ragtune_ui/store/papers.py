@@ -84,14 +84,31 @@ class Papers:
         trash.throw(self.folder / "documents" / id, self.folder / "trash")
 
     def restore_document(self, id: str) -> Document:
+        """Bring a document back out of the trash.
+
+        Raises:
+            ProjectError: it is not there, or its file was added again since and reads otherwise: both stay.
+        """
         if id not in {d.id for d in self.discarded_documents()}:
             gone("That document")
         held, final = self.folder / "trash" / id, self.folder / "documents" / id
-        if final.exists():  # the same file was added again in the meantime
+        here = self.text(id) if final.exists() else ""
+        if not here:
+            self.drop_document(id)  # a row that says why the file could not be read again
+            trash.take_back(held, final)
+        elif here == self.discarded_text(id):  # the same file was added again in the meantime
             trash.delete(held)
         else:
-            trash.take_back(held, final)
+            raise ProjectError(
+                f"“{self.document(id).name}” was added again since and reads otherwise than the removed one.",
+                "Use the one that is here. For another version of the file, add that version.",
+            )
         return self.document(id)
+
+    def discarded_text(self, id: str) -> str:
+        """The text of a document in the trash; "" where there is none."""
+        path = self.folder / "trash" / Path(id).name / "text.md"
+        return files.read_text(path) if path.exists() else ""
 
     def discarded_documents(self) -> list[Document]:
         """Documents in the trash, the latest first."""
@@ -179,13 +196,17 @@ class Papers:
         path = self._aside(old) / "before.json"
         return files.read_record(path, Before) if path.exists() else Before()
 
+    def replaced_text(self, old: Document) -> str:
+        """The text of a version that was replaced."""
+        return files.read_text(self._aside(old) / "text.md")
+
     def restore_version(self, old: Document) -> None:
-        """Put a replaced version back in its place; the newer one waits again."""
+        """Put a replaced version back in its place, held back as the newer one is, which waits again."""
         shelf, aside = self.folder / "documents" / old.id, self._aside(old)
         newer = self.document(old.id)
         waits = replace(newer, id=f"{old.id}-{newer.version}", replaces=old.id, version=1)
         self._publish(shelf, self.folder / "waiting" / waits.id, waits)
-        self._publish(aside, shelf, old)
+        self._publish(aside, shelf, replace(old, held_back=newer.held_back))
         shutil.rmtree(aside, ignore_errors=True)
 
     def _aside(self, old: Document) -> Path:

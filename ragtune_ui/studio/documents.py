@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from ragtune_ui.domain.ports import Progress
     from ragtune_ui.studio.studio import Studio
 
+# An e-mail inside this many e-mails and archives is read, but what is attached to it is not; and so much may come
+# out of one e-mail and those inside it. Archives have the same limits (engine/reading/archives.py).
+MAIL_DEPTH = 3
+MAIL_FILES = 5_000
+MAIL_BYTES = 1024**3
+# A file to be read: its name and place, how many archives and e-mails it is inside, and the files and bytes that came
+# out of the outermost of those e-mails.
+_Waiting = tuple[str, Path, int, Counter[str]]
 ALIKE = 0.3  # share of words in common from which a file may be the next version of one of several of its name
 STATUS_WORDS = {
     "ready": "ready",
@@ -54,7 +62,7 @@ class Added:
     already: tuple[str, ...]
     problems: tuple[tuple[str, str], ...]  # (name, sentence)
     newer: tuple[str, ...] = ()  # new versions of files that are here; they wait for the person
-    left_out: tuple[tuple[str, str], ...] = ()  # (name inside an archive, why)
+    left_out: tuple[tuple[str, str], ...] = ()  # (name inside an archive or e-mail, why)
 
     @property
     def sentence(self) -> str:
@@ -68,10 +76,9 @@ class Added:
         if self.problems:
             parts.append(f"{counted(len(self.problems), 'file')} not read: see the table for what to do.")
         if self.left_out:
+            number = counted(len(self.left_out), "file")
             names = ", ".join(name for name, _ in self.left_out[:3]) + (", ..." if len(self.left_out) > 3 else "")
-            parts.append(
-                f"{counted(len(self.left_out), 'file')} inside archives left out ({names}): {self.left_out[0][1]}."
-            )
+            parts.append(f"{number} inside archives or e-mails left out ({names}): {self.left_out[0][1]}.")
         return " ".join(parts)
 
 
@@ -118,15 +125,16 @@ class Documents:
     def read(self, project: Project, files: Sequence[tuple[str, Path]], task: Task) -> Added:
         """Read files onto the shelf, one by one, archives file by file; a bad one gets a row that says what
         to do and never stops the rest. A new version of a file waits until the person has seen what it touches."""
-        batch = _Batch(project)
-        queue, done = deque(files), 0
+        batch = _Batch(project, self._studio)
+        queue, done = deque[_Waiting]((name, path, 0, Counter()) for name, path in files), 0
         place = project.folder / "incoming" / f"unpacked-{uuid.uuid4().hex[:8]}"
         try:
             while queue:
-                given, path = queue.popleft()
+                given, path, depth, spent = queue.popleft()
                 name = given.encode("utf-8", "replace").decode()  # names need not be text on every disk
                 if (kind_of(name) or "") in HOLDERS:
-                    queue.extendleft(reversed(self._inside(name, path, place / str(done), batch, task)))
+                    inside = self._inside((name, path, depth, spent), place / str(done), batch, task)
+                    queue.extendleft(reversed(inside))
                 total = done + 1 + len(queue)
                 task.progress(done, total, f"Reading {name}")
 
@@ -146,8 +154,9 @@ class Documents:
         )  # fmt: skip
         return result
 
-    def _inside(self, name: str, path: Path, place: Path, batch: _Batch, task: Task) -> list[tuple[str, Path]]:
+    def _inside(self, file: _Waiting, place: Path, batch: _Batch, task: Task) -> list[_Waiting]:
         """The documents inside an archive or e-mail, with its name before theirs; a bad archive gets a row."""
+        name, path, depth, spent = file
 
         def look(_: int, __: int, note: str) -> None:
             task.progress(0, 1, f"Unpacking {name}")
@@ -162,9 +171,18 @@ class Documents:
             if kind == "zip":  # an e-mail says itself what is wrong, when it is read
                 batch.take(name, path, _document(name, kind, _digest(path), path, None, error), None)
             return []
-        if kind == "zip":
-            batch.left_out += [(f"{name}/{inside}", why) for inside, why in found.left_out]
-        return [(f"{name}/{inside}", at) for inside, at in found.files]
+        # The pictures of signatures that come with most e-mails are not worth a word.
+        left_out = [(inside, why) for inside, why in found.left_out if kind == "zip" or kind_of(inside)]
+        batch.left_out += [(f"{name}/{inside}", why) for inside, why in left_out]
+        if kind == "zip":  # the engine has counted what is in it
+            return [(f"{name}/{inside}", at, depth + 1, Counter()) for inside, at in found.files]
+        files: list[_Waiting] = []
+        for inside, at in found.files:
+            if why := _too_much(depth, at.stat().st_size, spent):
+                batch.left_out.append((f"{name}/{inside}", why))
+            else:
+                files.append((f"{name}/{inside}", at, depth + 1, spent))
+        return files
 
     def _read_one(self, name: str, path: Path, look: Progress) -> tuple[Document, Parsed | None]:
         digest = "unread"
@@ -298,11 +316,23 @@ class Documents:
         return document, pages
 
 
+def _too_much(depth: int, size: int, spent: Counter[str]) -> str:
+    """Why one more file, out of an e-mail inside ``depth`` others, is left out; "" where it is not: then it counts."""
+    if depth >= MAIL_DEPTH:
+        return "e-mails are packed into one another too often"
+    if spent["files"] + 1 > MAIL_FILES:
+        return f"the e-mail and those inside it hold more than {MAIL_FILES:,} files"
+    if spent["bytes"] + size > MAIL_BYTES:
+        return "the e-mail and those inside it unpack to more than 1 GB"
+    spent.update(files=1, bytes=size)
+    return ""
+
+
 class _Batch:
     """What becomes of the files of one batch."""
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(self, project: Project, studio: Studio) -> None:
+        self._project, self._studio = project, studio
         self._known = {d.digest: d for d in project.documents()}
         # Files of one batch may share a name, because browsers send no folders: only what was here before counts,
         # and a document has one next version in a batch.
@@ -332,7 +362,8 @@ class _Batch:
             return
         if parsed is not None and before is not None:
             self._project.drop_document(before.id)  # the row that said why an earlier copy could not be read
-        self._project.keep_document(document, parsed, path)
+        with self._studio.versions.arriving(self._project, document.id):
+            self._project.keep_document(document, parsed, path)
         self._known[document.digest] = document
         self._ids.add(document.id)
         if document.ready:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -19,11 +19,12 @@ from ragtune_ui.domain.questions import (
     Question,
     Row,
     RowProblem,
-    Split,
+    assigned,
     decided,
     document_named,
     guess_columns,
     imported,
+    merged,
     question_id,
     read_rows,
     tally,
@@ -38,12 +39,9 @@ if TYPE_CHECKING:
 
 Filter = Literal["to check", "approved", "all"]
 PAGE = 25
-DEV_SHARE = 0.12  # of the questions to learn from, kept for the dashed line
 WANTED = 150  # questions in all, shared out by length: where rules find fewer, a model asks
 FOUND_WITHIN = 10  # places among which a search must find what the model asked about
 FAIR = 20  # questions of a document, unless there are too few documents for ``WANTED``
-TEST_SHARE = 0.2  # of the questions, kept to measure with where no document is held back
-WITHHELD_SHARE = 1 / 3  # of written held-back questions, asked with their document withheld
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,8 @@ class Imported:
     doubled: int
     without_evidence: int
     problems: tuple[RowProblem, ...]
+    filled: int = 0  # of the doubled: those that had no evidence here, and have it now
+    differing: int = 0  # of the doubled: those that have another answer here
 
     @property
     def sentence(self) -> str:
@@ -72,7 +72,11 @@ class Imported:
         lacking = f", {self.without_evidence:,} without evidence" if self.without_evidence else ""
         parts = [f"{added} in{lacking}."]
         if self.doubled:
-            parts.append(f"{counted(self.doubled, 'was', 'were')} here already.")
+            filled = f", {counted(self.filled, 'has its', 'have their')} evidence now" if self.filled else ""
+            other = f", {counted(self.differing, 'has', 'have')} another answer here (not changed)"
+            parts.append(
+                f"{counted(self.doubled, 'was', 'were')} here already{filled}{other if self.differing else ''}."
+            )
         if self.problems:
             first, lost = self.problems[0], counted(len(self.problems), "row was", "rows were")
             parts.append(f"{lost} left out; the first is row {first.row}: {first.problem}.")
@@ -96,21 +100,28 @@ class Questions:
 
     # looking -------------------------------------------------------------------------------
 
-    def page(
-        self, project: Project, show: Filter = "all", search: str = "", page: int = 0
-    ) -> tuple[list[Question], int]:
-        """The questions of one page of the list, and how many the filter finds in all."""
-        wanted = [
+    def found(self, project: Project, show: Filter = "all", search: str = "") -> list[Question]:
+        """All questions that the list holds."""
+        words = search.strip().lower()
+        return [
             q
             for q in project.questions()
             if (show == "all" or (q.status == "proposed") == (show == "to check"))
             and (show != "approved" or q.accepted)
-            and search.strip().lower() in f"{q.question} {q.answer}".lower()
+            and words in f"{q.question} {q.answer}".lower()
         ]
+
+    def page(
+        self, project: Project, show: Filter = "all", search: str = "", page: int = 0
+    ) -> tuple[list[Question], int]:
+        """The questions of one page of the list, and how many the filter finds in all."""
+        wanted = self.found(project, show, search)
         return wanted[page * PAGE : (page + 1) * PAGE], len(wanted)
 
     def counts(self, project: Project) -> dict[str, int]:
         """``tally`` of all questions."""
+        with suppress(RagtuneError):  # what stands in its way is said where something is to be changed
+            self._studio.versions.settle(project)
         return tally(project.questions())
 
     def get(self, project: Project, id: str) -> Question:
@@ -190,7 +201,7 @@ class Questions:
                 return question
             if document.held_back:
                 return replace(question, split="test")
-            return _assigned(question, document, apart) if question.split == "test" and question.evidence else question
+            return assigned(question, document, apart) if question.split == "test" and question.evidence else question
 
         if turned:
             self.amend(project, lambda asked: [change(q) for q in asked])
@@ -324,16 +335,17 @@ class Questions:
         """Put what is new of the proposed on the shelf; returns how many that were."""
         proposed = list(proposed)  # before the shelf is held: writing may take a while
         with project.changing():
-            shelf = project.questions()
+            shelf, here = project.questions(), {d.id: d for d in project.documents()}
+            document = here.get(document.id, document)  # again: it may have been held back meanwhile
             known = {question_id(q.question) for q in shelf}
             fresh: list[Question] = []
-            apart = any(d.held_back for d in project.documents())
+            apart = any(d.held_back for d in here.values())
             for question in proposed:
                 key = question_id(question.question)
                 if key in known or not _still_said(question, chunks):
                     continue
                 known.add(key)
-                fresh.append(_assigned(question, document, apart))
+                fresh.append(assigned(question, document, apart))
                 if limit and len(fresh) == limit:
                     break
             project.keep_questions([*shelf, *fresh])
@@ -350,7 +362,8 @@ class Questions:
     def import_file(
         self, project: Project, path: Path, name: str, columns: Mapping[str, str] | None = None
     ) -> Imported:
-        """Add the rows of a file as approved questions, each with its evidence where it can be found.
+        """Add the rows of a file as approved questions, each with its evidence where it can be found. What is here
+        already keeps its answer.
 
         Raises:
             QuestionError: the file cannot be read, or no column holds questions.
@@ -364,22 +377,24 @@ class Questions:
         texts = {id: project.text(id) for id in documents}
         sources = {r: document_named(list(documents.values()), r.source) for r in rows if r.answerable}
         near = self._near(project, sources)
-        apart = any(d.held_back for d in documents.values())
-        placed = []
+        proven = []
         for row in rows:
             source = sources.get(row)
+            named = source.id if source else ""
             found = [c for c in near.get(row, []) if c.document in texts]  # an index may be ahead of the shelf
-            question = imported(row, found, texts, source.id if source else "")
-            proof = documents.get(question.document, source)
-            placed.append(replace(question, split=row.split) if row.split else _assigned(question, proof, apart))
+            proven.append((row, imported(row, found, texts, named), named))
         with project.changing():
-            shelf = {q.id: q for q in project.questions()}
-            before = len(shelf)
-            for question in placed:
-                shelf.setdefault(question.id, question)
-            project.keep_questions(list(shelf.values()))
-        fresh = list(shelf.values())[before:]
-        return Imported(len(fresh), len(placed) - len(fresh), sum(not q.supported for q in fresh), tuple(problems))
+            shelf, here = project.questions(), {d.id: d for d in project.documents()}
+            apart = any(d.held_back for d in here.values())  # now: some may have been held back meanwhile
+            placed = [
+                (replace(q, split=row.split) if row.split else assigned(q, here.get(q.document or named), apart), named)
+                for row, q, named in proven
+            ]
+            questions, became = merged(shelf, placed)
+            project.keep_questions(questions)
+        fresh = questions[len(shelf) :]
+        return Imported(len(fresh), len(placed) - len(fresh), sum(not q.supported for q in fresh), tuple(problems),
+                        became["filled"], became["differing"])  # fmt: skip
 
     def _near(self, project: Project, sources: Mapping[Row, Document | None]) -> dict[Row, list[Chunk]]:
         """What a search finds for each row, in its source alone where it names one."""
@@ -409,22 +424,3 @@ def _still_said(question: Question, chunks: Sequence[Chunk]) -> bool:
     oracles = question.oracles(chunks)
     still = all(find_span(c.text, question.evidence) for c in oracles if c.mended)
     return not question.evidence or (bool(oracles) and still)
-
-
-def _assigned(question: Question, document: Document | None, apart: bool) -> Question:
-    """The question in its split: held-back documents measure, a few others draw the dashed line.
-
-    Of written questions about held-back documents a third is asked with that document withheld, so
-    that refusing is measured too. Where none is held back apart from the others (not ``apart``), as of too few,
-    a share of the questions measures, and of those about no document always (science.md 5.1, track A:
-    same documents, new questions). Decided by the question's id, so the same every time.
-    """
-    draw = int(hashlib.sha256(question.id.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
-    if document is not None and document.held_back:
-        if question.who == "written" and draw < WITHHELD_SHARE:
-            question = replace(question, kind="withheld", answerable=False, evidence="", start=0, end=0)
-        return replace(question, split="test")
-    if draw < TEST_SHARE and (document is None or not apart):
-        return replace(question, split="test")
-    split: Split = "dev" if draw > 1 - DEV_SHARE else "train"
-    return replace(question, split=split)

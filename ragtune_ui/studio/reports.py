@@ -6,7 +6,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ragtune_ui.domain.changes import carried, followed
 from ragtune_ui.domain.documents import Document
 from ragtune_ui.domain.errors import DocumentError
 from ragtune_ui.domain.languages import language_of
@@ -142,14 +141,13 @@ class Reports:
 
         parsed = self._studio.reader().read(original, document.kind, keep_repeated=keep, progress=look)
         old, new = project.text(document.id), parsed.text
-        changed = replace(
-            document, keep_repeated=keep, words=len(new.split()), pages=len(parsed.pages), notes=parsed.notes,
-            page_starts=parsed.page_starts, language=language_of(new),
-        )  # fmt: skip
-        with project.changing():
+        with self._studio.versions.following(project):
+            changed = replace(  # as it is now: it may have been held back while it was read
+                project.document(document.id), keep_repeated=keep, words=len(new.split()), pages=len(parsed.pages),
+                notes=parsed.notes, page_starts=parsed.page_starts, language=language_of(new),
+            )  # fmt: skip
             project.reread_document(changed, parsed)
-            self._studio.questions.amend(project, lambda asked: carried(document.id, old, new, asked))
-            project.keep_judgements(followed(document.id, old, new, project.judgements()))
+            self._studio.versions.follow(project, document.id, old, new)
 
     # what is there twice ---------------------------------------------------------------------
 

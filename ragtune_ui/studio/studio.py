@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import psutil
 
+from ragtune_ui.domain.errors import RagtuneError
 from ragtune_ui.domain.ports import Catalog, Chunker, Engines, Exporter, Progress, Reader, Writer
 from ragtune_ui.settings import Settings
 from ragtune_ui.store.projects import Home, Project
@@ -104,6 +106,8 @@ class Studio:
         self.home.tidy()
         for project in self.projects():
             project.tidy()
+            with suppress(RagtuneError):  # what stands in its way is said where something is to be changed
+                self.versions.settle(project)
             self.jobs.recover(project)
 
     def steps(self, project: Project | None) -> list[Step]:

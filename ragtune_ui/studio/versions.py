@@ -1,13 +1,19 @@
-"""Versions desk: what a newer file touches, said before it takes the place of the older one; and the way back."""
+"""Versions desk: what a newer file touches, said before it takes the place of the older one; and the way back.
+What quotes a text follows it here, whatever changed it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragtune_ui.domain.changes import Before, Impact, carried, followed, impact_of, returned
+from ragtune_ui.domain.changes import Before, Impact, carried, followed, impact_of, returned, settled
 from ragtune_ui.domain.documents import Document
-from ragtune_ui.domain.errors import DocumentError
+from ragtune_ui.domain.errors import DocumentError, ProjectError, RagtuneError
+from ragtune_ui.domain.questions import Question
 from ragtune_ui.store.projects import Project
 from ragtune_ui.studio.jobs import Task
 
@@ -22,9 +28,12 @@ class Versions:
         self._studio = studio
         self._impacts: dict[tuple[Path, str], tuple[object, Impact]] = {}
         self._learned: dict[tuple[Path, str], frozenset[str]] = {}
+        self._settled: set[Path] = set()  # projects of which all that quotes a text is known to fit it
 
     def waiting(self, project: Project) -> list[Impact]:
         """What each new version that waits would touch; those whose document is gone are left out."""
+        with suppress(RagtuneError):  # what stands in its way is said where something is to be changed
+            self.settle(project)
         here = {d.id for d in project.documents()}
         return [self.impact(project, d) for d in project.waiting() if d.replaces in here]
 
@@ -89,7 +98,7 @@ class Versions:
 
     def _replace(self, project: Project, new: Document) -> None:
         id = new.replaces
-        with project.changing():
+        with self.following(project):
             old, text = project.text(id), project.waiting_text(new.id)
             asked, judged = project.questions(), project.judgements()
             questions, judgements = carried(id, old, text, asked), followed(id, old, text, judged)
@@ -97,8 +106,7 @@ class Versions:
             before = Before(changed, tuple(j for j in judged if j.document == id),
                             tuple(j for j in judgements if j.document == id))  # fmt: skip
             project.replace_document(id, new.id, before)
-            self._studio.questions.amend(project, lambda them: carried(id, old, text, them))
-            project.keep_judgements(judgements)
+            self.follow(project, id, old, text)
 
     def keep_both(self, project: Project, waiting: str) -> str:
         """Put a new version beside the old one, as a document of its own."""
@@ -106,7 +114,8 @@ class Versions:
         if new is None:
             raise DocumentError("That new version is no longer there.", "Reload the page.")
         self._studio.jobs.ensure_free()
-        project.release_waiting(new)
+        with self.arriving(project, new.id):
+            project.release_waiting(new)
         return self._studio.retrieval.start_index(project, f"Adding {new.name}")
 
     def leave_out(self, project: Project, waiting: str) -> None:
@@ -124,7 +133,7 @@ class Versions:
             raise DocumentError("There is no earlier version to bring back.", "Only replaced files can come back.")
         self._studio.jobs.ensure_free()
         old = held[0]
-        with project.changing():
+        with self.following(project):
             before = project.before(old)
             kept = [j for j in project.judgements() if j.document != old.id or j not in before.judged_after]
             text = project.text(old.id)
@@ -133,6 +142,70 @@ class Versions:
             self._studio.questions.amend(project, lambda asked: returned(old.id, text, back, asked, before))
             project.keep_judgements([*kept, *before.judgements])
         return self._studio.retrieval.start_index(project, f"Bringing {old.name} back")
+
+    # what quotes a text follows it -----------------------------------------------------------
+
+    @contextmanager
+    def following(self, project: Project) -> Iterator[None]:
+        """Around a change of a text and of what quotes it, lest others see the one without the other. Where only the
+        first is done, as the disk is full or the power goes, ``settle`` does the second."""
+        with project.changing():
+            self.settle(project)
+            self._settled.discard(project.folder)
+            yield
+            self._settled.add(project.folder)
+
+    @contextmanager
+    def arriving(self, project: Project, id: str) -> Iterator[None]:
+        """Around putting a document on the shelf. What names it, because it was here before, follows into its text;
+        it was perhaps read otherwise then. Held back it stays, too."""
+        if id not in {q.document for q in project.questions()} | {j.document for j in project.judgements()}:
+            yield
+            return
+        with self.following(project):
+            yield
+            new, old, asked = project.text(id), project.discarded_text(id), project.questions()
+            if any(d.id == id and d.held_back for d in project.discarded_documents()):
+                project.change_document(replace(project.document(id), held_back=True))
+            if not old and settled(id, "", new, asked) == asked:
+                old = new  # it is no longer known, but all evidence stands
+            if new and new != old:
+                self.follow(project, id, old, new)
+
+    def follow(self, project: Project, id: str, old: str, new: str) -> None:
+        """Let questions and judgements of a document follow its text from ``old`` to ``new``."""
+        self._studio.questions.amend(project, partial(carried, id, old, new))
+        project.keep_judgements(followed(id, old, new, project.judgements()))
+
+    def settle(self, project: Project) -> None:
+        """Once after a start or a failure, let what quotes a document follow where only the text was changed."""
+        if project.folder in self._settled:
+            return
+        with project.changing():
+            asked: dict[str, list[Question]] = {}
+            for q in (*project.questions(), *(q for d in project.decisions() for q in d.before)):
+                asked.setdefault(q.document, []).append(q)
+            earlier = {d.id: d for d in project.replaced()}
+            for id in {d.id for d in project.documents() if d.ready} & (asked.keys() | earlier.keys()):
+                try:
+                    old = project.replaced_text(earlier[id]) if id in earlier else project.discarded_text(id)
+                    new = project.text(id)
+                except ProjectError:
+                    continue  # a damaged text says so where it is looked at
+                own = asked.get(id, [])
+                if settled(id, old, new, own) != own:
+                    self._studio.questions.amend(project, partial(settled, id, old, new))
+                if id in earlier:
+                    self._settle_judgements(project, earlier[id], old, new)
+            self._settled.add(project.folder)
+
+    def _settle_judgements(self, project: Project, earlier: Document, old: str, new: str) -> None:
+        """Judgements do not hold the words; those that stand as they did before a new version came are late."""
+        before = project.before(earlier)
+        late = {*before.judgements} - {*before.judged_after} & {*project.judgements()}
+        if late:
+            kept = [followed(earlier.id, old, new, [j]) if j in late else [j] for j in project.judgements()]
+            project.keep_judgements([j for own in kept for j in own])
 
     def _state(self, project: Project, new: Document) -> object:
         """What an impact depends on; when it is the same, so is the impact."""

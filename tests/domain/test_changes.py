@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ragtune_ui.domain.changes import Before, carried, followed, impact_of, moved, returned
+from ragtune_ui.domain.changes import Before, carried, followed, impact_of, moved, returned, settled
 from ragtune_ui.domain.passages import Judgement
 from tests.domain.makers import chunk, question
 
@@ -26,6 +26,27 @@ def test_words_are_followed_to_the_place_with_the_same_surroundings() -> None:
     assert moved(OLD, NEW, 3, 3) is None and moved("", NEW, 0, 0, "New  words.") is not None
     assert moved("a b", "x a\nb", 0, 3) == (2, 5)
     assert moved(OLD, NEW, 0, 5) == (NEW.index("# Red"), NEW.index("# Red") + 5)
+
+
+def test_known_words_are_looked_for_where_the_old_text_is_another() -> None:
+    said, places = "It stops at noon.", (NEW.index("It stops"), NEW.rindex("It stops"))
+    for old in ("", "Other words. " * 9, OLD.replace("noon", "one!")):
+        assert moved(old, NEW, places[0] - 3, places[0] + 14, said) == (places[0], places[0] + 17)
+        assert moved(old, NEW, places[1] + 3, places[1] + 20, said) == (places[1], places[1] + 17)
+    assert moved(OLD, NEW, 3, 20, "It starts at one.") is None
+
+
+def test_what_does_not_stand_is_found_anew_and_nothing_else_is_touched() -> None:
+    first = asked("It stops at noon.", NEW.index("It stops"), status="approved")
+    stands = replace(first, id="s", start=NEW.rindex("It stops"), end=NEW.rindex("It stops") + 17)
+    lost = replace(first, id="l", evidence="It starts at one.")
+    astray = replace(first, id="a", start=OLD.index("It stops"), end=OLD.index("It stops") + 17)
+    withheld = replace(astray, id="w", evidence="", answerable=False, start=0, end=0)
+    silent, other = replace(astray, id="n", answerable=False), replace(astray, id="o", document="e")
+    found = settled("d", OLD, NEW, [first, stands, lost, astray, withheld, silent, other])
+    assert found[:2] == [first, stands] and found[4:] == [withheld, silent, other]
+    assert (found[2].status, found[2].evidence, found[2].outdated) == ("proposed", "", "It starts at one.")
+    assert found[3] == replace(first, id="a") == settled("d", "", NEW, [astray])[0]
 
 
 def test_questions_and_judgements_are_carried_or_flagged() -> None:

@@ -146,6 +146,32 @@ def test_text_in_any_usual_encoding(reader: DocumentReader, tmp_path: Path, code
     assert parsed.title == "notes"
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "notes.md", "notes.csv", "notes.html"])
+def test_a_damaged_place_spoils_no_other(reader: DocumentReader, tmp_path: Path, name: str) -> None:
+    lines = "<p>Die Prüfung der größeren Körbe: Öl, Ketten, Bügel – alles geprüft für März.</p>\n" * 3
+    parsed = read(reader, tmp_path, name, lines.encode().replace(b"Kette", b"K\xe9tte", 1))
+    assert parsed.text.count("Prüfung der größeren Körbe") == 3 and "K\ufffdtten" in parsed.text
+    assert parsed.notes == (
+        "1 damaged place in it shows as \ufffd: what stood there is lost. "
+        "If it matters, save the file again from its own program.",
+    )
+
+
+@pytest.mark.parametrize("codec", ["cp1252", "cp1251", "shift_jis", "gb18030", "big5", "euc_kr"])
+def test_older_encodings_are_not_taken_for_damage(codec: str) -> None:
+    from ragtune_ui.engine.reading.text import told
+
+    text = {
+        "cp1252": "GRÖSSE „ÄÖ“ – Größe und Maß, 12 € für Öl; café à la crème.",
+        "cp1251": "Тормоза проверяют в понедельник утром, а кран стоит.",
+        "shift_jis": "ブレーキは月曜日に試験されます。クレーンは動きません。",
+        "gb18030": "刹车在星期一的早上测试，这是一个规定，大的吊车不动。",
+        "big5": "煞車在星期一的早上測試，這是一個規定，大的吊車不動。",
+        "euc_kr": "브레이크는 월요일 아침에 시험합니다. 크레인은 서 있습니다.",
+    }[codec]
+    assert told(text.encode(codec)) == (text, [])
+
+
 def test_partly_scanned_pdf_keeps_its_pages_and_says_so(reader: DocumentReader, tmp_path: Path) -> None:
     line = "This page holds enough text to be a page of text."
     parsed = read(reader, tmp_path, "part.pdf", pdf(line, None, "", line))

@@ -74,6 +74,42 @@ def test_sheets_have_their_name_and_head(reader: DocumentReader, tmp_path: Path)
     assert [page.state for page in parsed.pages] == ["text", "empty", "text"]
 
 
+def test_numbers_keep_the_digits_of_their_cells(reader: DocumentReader, tmp_path: Path) -> None:
+    said = {123456789.25: "123456789.25", 12345678901.5: "12345678901.5", 0.1 + 0.2: "0.3", 2.5: "2.5",
+            0.00001: "0.00001", -1234567890123.45: "-1234567890123.45", 3e20: "300000000000000000000",
+            6.02e23: "6.02e+23"}  # fmt: skip
+    rows = [["Name", "Number"], *(["x", number] for number in said)]
+    table = read(reader, tmp_path, "n.xlsx", xlsx({"All": rows})).text
+    assert [line.split(" | ")[1].rstrip(" |") for line in table.splitlines()[4:]] == list(said.values())
+
+
+def test_the_last_columns_of_a_wide_sheet_are_read(reader: DocumentReader, tmp_path: Path) -> None:
+    rows = [[f"Day {n}" for n in range(1, 601)], [n * 2 for n in range(1, 601)]]
+    lines = read(reader, tmp_path, "wide.xlsx", xlsx({"Days": rows})).text.splitlines()
+    assert lines[2].endswith("| Day 600 |") and lines[4].endswith("| 1198 | 1200 |")
+
+
+def test_far_cells_of_an_empty_sheet_cost_nothing(reader: DocumentReader, tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    page = book.active
+    page["A1"], page["XFD1048576"], page.title = "near", "far", "Plan"
+    for row in range(2, 102):  # a hundred rows of all columns are more than a million places
+        page.cell(row, 1).value, page.cell(row, 16_384).value = "left", row
+    book.save(tmp_path / "far.xlsx")
+    parsed = reader.read(tmp_path / "far.xlsx", "xlsx")
+    assert parsed.text.startswith("## Plan\n\n| near |  |\n| --- | --- |\n| left | 2 |") and "|  | far |" in parsed.text
+
+
+def test_a_table_too_wide_and_too_long_is_refused() -> None:
+    from ragtune_ui.engine.reading.found import Problem
+    from ragtune_ui.engine.reading.sheets import _packed
+
+    with pytest.raises(Problem, match="too wide and too long"):
+        _packed([{n: "x"} for n in range(5_000)])
+
+
 def test_long_tables_repeat_their_head(reader: DocumentReader, tmp_path: Path) -> None:
     rows = [["Number", "Name"], *([n, f"name {n}"] for n in range(1, 2 * ROWS + 2))]
     text = read(reader, tmp_path, "a.xlsx", xlsx({"All": rows})).text
@@ -144,6 +180,31 @@ def test_an_e_mail_of_markup_alone_and_one_of_a_wrong_encoding(reader: DocumentR
     assert (parsed.title, parsed.text) == ("Wäre", "# Wäre\n\nGrüße")
 
 
+def boxed(kind: str, *parts: str) -> str:
+    """A part of a mail that holds others."""
+    mark = f"mark-{kind}-{len(parts)}-{sum(map(len, parts))}"
+    inner = "".join(f"--{mark}\n{part}\n" for part in parts)
+    return f'Content-Type: multipart/{kind}; boundary="{mark}"\n\n{inner}--{mark}--\n'
+
+
+PLAIN, PAGE = "Content-Type: text/plain\n\n{}\n", "Content-Type: text/html\n\n<p>{}</p>\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [(boxed("mixed", PAGE.format("The body."), PLAIN.format("The footer.")), "The body.\n\nThe footer."),
+     (boxed("alternative", PLAIN.format("Only this."), PAGE.format("Not that.")), "Only this."),
+     (boxed("alternative", PLAIN.format(" "), PAGE.format("Then that.")), "Then that."),
+     (boxed("alternative", PLAIN.format("Plain."), boxed("related", PAGE.format("Page."))), "Plain."),
+     (boxed("mixed", boxed("alternative", PLAIN.format("First."), PAGE.format("Again.")), PAGE.format("Second."),
+            boxed("related", PAGE.format("Third."))), "First.\n\nSecond.\n\nThird.")],
+)  # fmt: skip
+def test_an_e_mail_says_all_of_its_parts_and_one_of_those_that_say_the_same(
+    reader: DocumentReader, tmp_path: Path, body: str, wanted: str
+) -> None:
+    assert read(reader, tmp_path, "m.eml", f"Subject: x\n{body}".encode()).text == f"# x\n\n{wanted}"
+
+
 # archives -------------------------------------------------------------------------------------
 
 
@@ -167,6 +228,62 @@ def test_attachments_are_documents_of_their_own(reader: DocumentReader, tmp_path
     found = unpack(reader, tmp_path, "m.eml", content)
     assert [(name, path.read_bytes()) for name, path in found.files] == [("rules.md", b"# Rules")]
     assert [name for name, _ in found.left_out] == ["photo.jpg"]
+
+
+def forwarded(levels: int) -> bytes:
+    """A mail in a mail, as mail programs forward them: not as a file with a name but as a message."""
+    from email.message import EmailMessage
+
+    inner: EmailMessage | None = None
+    for level in range(levels, 0, -1):
+        message = EmailMessage()
+        message["Subject"], message["From"] = f"Level {level}", "a@example.org"
+        message.set_content(f"This is level {level}.")
+        message.add_attachment(f"# File {level}".encode(), maintype="text", subtype="markdown", filename=f"f{level}.md")
+        if inner is not None:
+            message.add_attachment(inner)
+        inner = message
+    assert inner is not None
+    return inner.as_bytes()
+
+
+def test_an_attached_e_mail_comes_out_whole_and_once(reader: DocumentReader, tmp_path: Path) -> None:
+    content = forwarded(5)
+    found = unpack(reader, tmp_path, "m.eml", content)
+    assert [name for name, _ in found.files] == ["f1.md", "Level 2.eml"]
+    inside = reader.unpack(found.files[1][1], "mail", tmp_path / "deeper")
+    assert [name for name, _ in inside.files] == ["f2.md", "Level 3.eml"]
+    text = read(reader, tmp_path, "n.eml", content).text
+    assert "f1.md (1 KB), Level 2.eml" in text and "f2.md" not in text and "level 2" not in text
+
+
+def test_e_mails_packed_too_deep_are_left_out_in_words(reader: DocumentReader, tmp_path: Path) -> None:
+    content = f"Subject: deepest\n\n{'x' * 40}\n".encode()
+    for level in range(400):
+        content = b"Subject: level %d\nContent-Type: message/rfc822\n\n" % level + content
+    content = b"Subject: top\n" + boxed("mixed", PLAIN.format("Words."), "PLACE").encode().replace(
+        b"PLACE", b"Content-Type: message/rfc822\n\n" + content
+    )
+    assert "Words." in read(reader, tmp_path, "m.eml", content).text
+    found = unpack(reader, tmp_path, "m.eml", content)
+    assert len(found.files) + len(found.left_out) == 1
+    assert all("too often" in why for _, why in found.left_out)
+
+
+def test_attachments_have_a_limit_and_a_bad_archive_loses_no_other(reader: DocumentReader, tmp_path: Path) -> None:
+    bomb, many = zipped({"a.txt": "0" * (60 * 1024**2)}), zipped({f"{n}.md": "" for n in range(MOST_FILES + 1)})
+    attached = [("bomb.zip", bomb), ("many.zip", many), ("good.md", b"# Good"), ("cut.zip", bomb[:-40])]
+    found = unpack(reader, tmp_path, "m.eml", mail("See attached.", attachments=attached))
+    assert [name for name, _ in found.files] == ["good.md"]
+    assert found.left_out == (
+        ("bomb.zip", "the archive unpacks to far more than it should"),
+        ("many.zip", "the archive holds more than 5,000 files"),
+        ("cut.zip", "the archive is damaged or incomplete"),
+    )
+    named = "Content-Type: text/plain; name=a.md\n\nx\n"
+    content = f"Subject: x\n{boxed('mixed', *[named] * (MOST_FILES + 2))}".encode()
+    found = unpack(reader, tmp_path, "n.eml", content)
+    assert len(found.files) == MOST_FILES and "more than 5,000 files" in found.left_out[0][1]
 
 
 def test_hostile_archives_write_nothing_outside(reader: DocumentReader, tmp_path: Path) -> None:

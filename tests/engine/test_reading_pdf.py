@@ -254,3 +254,98 @@ def test_long_documents_are_read_in_parts_with_the_true_numbers(tmp_path: Path, 
     monkeypatch.setattr(pdf, "MOST_PAGES", 9)
     with pytest.raises(Problem, match="10 pages; the limit is 9"):
         found(tmp_path, content)
+
+
+def form(fields: bytes, *parts: bytes, content: bytes = b"", catalog: bytes = b"/AcroForm<</Fields[%s]>>") -> bytes:
+    """A PDF of one page, written by hand: ``parts`` are objects from 6 on, ``fields`` refers to them."""
+    objects = [b"<</Type/Catalog/Pages 2 0 R%s>>" % (catalog % fields if b"%s" in catalog else catalog),
+               b"<</Type/Pages/Count 1/Kids[5 0 R]>>", b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
+               b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+               b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 3 0 R/Resources<</Font<</F 4 0 R>>>>"
+               b"/Annots[%s]>>" % fields, *parts]  # fmt: skip
+    out, places = bytearray(b"%PDF-1.7\n"), []
+    for number, part in enumerate(objects, start=1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, part)
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1)
+    out += b"".join(b"%010d 00000 n \n" % place for place in places)
+    return bytes(out + b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(places) + 1, start))
+
+
+PRINTED = b"BT /F 12 Tf 60 700 Td (Name of the master:) Tj ET BT /F 12 Tf 60 660 Td (Load in tonnes:) Tj ET"
+WIDGET = b"<</Type/Annot/Subtype/Widget/FT/Tx/T(%s)/V(%s)/F %d/Rect[200 %d 400 %d]>>"
+
+
+@pytest.mark.parametrize("catalog", [b"/AcroForm<</Fields[%s]>>", b""])  # a page taken out of a form has none
+def test_what_is_filled_into_a_form_stands_by_what_is_printed(tmp_path: Path, catalog: bytes) -> None:
+    fields = [WIDGET % (b"load", b"12.5", 4, 655, 675), WIDGET % (b"master", b"Bryde Callan", 4, 695, 715),
+              WIDGET % (b"hidden", b"No word", 2, 755, 775),
+              b"<</Type/Annot/Subtype/FreeText/F 4/Contents(Ask the yard\\rfirst)/Rect[60 590 260 620]>>",
+              b"<</Type/Annot/Subtype/Text/Contents(A note on paper)/Rect[300 300 320 320]>>"]  # fmt: skip
+    content = form(b"6 0 R 7 0 R 8 0 R 9 0 R 10 0 R", *fields, content=PRINTED, catalog=catalog)
+    read = found(tmp_path, content)
+    assert read.sheets[0].text == ("Name of the master: Bryde Callan\n\nLoad in tonnes: 12.5\n\nAsk the yard\nfirst")
+    assert (read.sheets[0].state, read.notes) == ("", [])
+
+
+def test_boxes_choices_and_long_fields_of_a_form(tmp_path: Path) -> None:
+    def draw(canvas, _) -> None:
+        fields = canvas.acroForm
+        canvas.drawString(60, 690, "Remarks:")
+        fields.textfield(
+            name="r", x=200, y=620, width=200, height=80, value="Oil low.\nBelt worn.", fieldFlags="multiline"
+        )
+        for n, (name, ticked) in enumerate([("Crane was tested.", True), ("Winch was tested.", False)]):
+            canvas.drawString(90, 590 - 25 * n, name)
+            fields.checkbox(name=name, x=60, y=586 - 25 * n, size=16, checked=ticked)
+        canvas.drawString(60, 530, "Yard:")
+        fields.choice(name="y", x=200, y=523, width=120, height=20, value="Pinder", options=["Orrel", "Pinder"])
+        canvas.drawString(60, 500, "Word:")
+        fields.textfield(name="p", x=200, y=493, width=120, height=20, value="secret", fieldFlags="password")
+        canvas.drawString(60, 470, "Shift:")
+        for n, name in enumerate(("early", "late")):
+            canvas.drawString(220 + 80 * n, 470, name)
+            fields.radio(name="s", value=name, x=200 + 80 * n, y=466, selected=name == "late", size=16)
+
+    text = " ".join(found(tmp_path, pdf_of(draw)).sheets[0].text.split())
+    assert text == (
+        "Remarks: Oil low. Belt worn. ☒ Crane was tested. Winch was tested. Yard: Pinder Word: Shift: early ☒ late"
+    )
+
+
+def test_fields_of_a_ruled_table_stand_in_its_cells(tmp_path: Path) -> None:
+    def draw(canvas, _) -> None:
+        for y in (700, 670, 640):
+            canvas.line(60, y, 360, y)
+        for x in (60, 160, 260, 360):
+            canvas.line(x, 640, x, 700)
+        for n, name in enumerate(("Part", "Stock", "Checked")):
+            canvas.drawString(65 + 100 * n, 680, name)
+            canvas.acroForm.textfield(
+                name=name, x=162 + 100 * (n - 1), y=642, width=90, height=26, value=["Filter", "4", "Monday"][n]
+            )
+
+    sheet = found(tmp_path, pdf_of(draw)).sheets[0]
+    assert sheet.text == "| Part | Stock | Checked |\n| --- | --- | --- |\n| Filter | 4 | Monday |"
+
+
+def test_a_scan_that_is_filled_in_is_a_scan_all_the_same(tmp_path: Path) -> None:
+    from PIL import Image
+    from reportlab.lib.utils import ImageReader
+
+    value = "Bryde Callan has tested this winch on Monday with a load of twelve tonnes"
+
+    def draw(canvas, _) -> None:
+        canvas.drawImage(ImageReader(Image.new("RGB", (20, 28), "grey")), 0, 0, 595, 842)
+        canvas.acroForm.textfield(name="m", x=200, y=713, width=200, height=20, value=value)
+
+    sheet = found(tmp_path, pdf_of(draw)).sheets[0]
+    assert (sheet.state, sheet.text) == ("picture", value)
+
+
+def test_a_drawing_with_a_remark_is_text(tmp_path: Path) -> None:
+    words = "The winch stands here and is tested on Monday"
+    remark = b"<</Type/Annot/Subtype/FreeText/F 4/Contents(%s)/Rect[60 600 260 620]>>" % words.encode()
+    read = found(tmp_path, form(b"6 0 R", remark, content=b"60 60 400 600 re S", catalog=b""))
+    assert (read.sheets[0].state, read.sheets[0].text) == ("", words)

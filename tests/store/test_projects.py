@@ -313,6 +313,23 @@ def test_a_document_added_again_in_the_meantime_stays(project: Project, tmp_path
     assert project.documents() == [again] and project.discarded_documents() == []
 
 
+def test_a_document_added_again_that_reads_otherwise_is_not_deleted_by_the_way_back(
+    project: Project, tmp_path: Path
+) -> None:
+    fog = keep(project, tmp_path, "fog.md")
+    project.discard_document(fog.id)
+    again = keep(project, tmp_path, "fog.md", "Thick fog.")
+    with pytest.raises(ProjectError, match=r"“fog\.md” was added again since and reads otherwise") as caught:
+        project.restore_document(fog.id)
+    assert "Use the one that is here" in caught.value.remedy
+    assert project.documents() == [again] and project.text(fog.id).startswith("Thick fog.")
+    assert project.discarded_documents() == [fog] and project.discarded_text(fog.id).startswith("Fog.")
+    project.drop_document(fog.id)
+    project.keep_document(replace(again, status="unreadable"), None, tmp_path / "not there")  # a row without a text
+    assert project.restore_document(fog.id) == fog and project.text(fog.id).startswith("Fog.")
+    assert project.discarded_documents() == [] and project.discarded_text(fog.id) == ""
+
+
 @pytest.mark.parametrize("id", HOSTILE)
 def test_a_hostile_document_id_moves_nothing(project: Project, tmp_path: Path, id: str) -> None:
     fog = keep(project, tmp_path, "fog.md")
@@ -487,6 +504,15 @@ def test_a_new_version_waits_takes_the_place_and_goes_back(project: Project, tmp
     for waiting, id in (("gone", old.id), (project.waiting()[0].id, "gone")):
         with pytest.raises(ProjectError, match="no longer there"):
             project.replace_document(id, waiting, Before())
+
+
+def test_an_older_version_is_held_back_as_the_newer_one_is(project: Project, tmp_path: Path) -> None:
+    old = keep(project, tmp_path)
+    mine = project.replace_document(old.id, a_version(project, tmp_path, old).id, Before())
+    project.change_document(replace(mine, held_back=True))
+    assert project.replaced_text(old).startswith("Fog.")
+    project.restore_version(old)
+    assert project.documents() == [replace(old, held_back=True)]
 
 
 def test_one_new_version_waits_for_a_document(project: Project, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -124,6 +125,84 @@ def test_hostile_names_stay_labels(house: House) -> None:
     assert names(house) == sorted(wild)
     assert {p.name for p in (house.project.folder / "documents").iterdir()} == {d.id for d in house.project.documents()}
     assert not (house.project.folder.parent / "x.md").exists()
+
+
+class Nested:
+    """Unpacks files that name what is inside them, a name a line after "holds"; reads anything. Counts both."""
+
+    def __init__(self) -> None:
+        self.read_names: list[str] = []
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from ragtune_ui.domain.documents import Unpacked
+        from tests.studio.conftest import Reader
+
+        real = Reader.read
+
+        def read(reader: Reader, file: Path, kind: str, **more: object):
+            self.read_names.append(file.read_text().splitlines()[0])
+            return real(reader, file, kind, **more)
+
+        def unpack(reader: Reader, file: Path, kind: str, to: Path, progress=None) -> Unpacked:
+            inside = json.loads(file.read_text().partition("holds ")[2] or "{}")
+            to.mkdir(parents=True)
+            files = []
+            for n, (name, content) in enumerate(inside.items()):
+                (to / f"{n}{Path(name).suffix}").write_text(content)
+                files.append((name, to / f"{n}{Path(name).suffix}"))
+            return Unpacked(tuple(files), (("logo.png", "it is no document"), ("big.zip", "the archive is damaged")))
+
+        monkeypatch.setattr(Reader, "read", read)
+        monkeypatch.setattr(Reader, "unpack", unpack)
+
+
+def nested(levels: int, level: int = 1) -> str:
+    """A mail that holds a file and, but for the last, the next mail."""
+    inside = {f"f{level}.md": f"file {level}"} | ({"m.eml": nested(levels, level + 1)} if level < levels else {})
+    return f"level {level}\nholds {json.dumps(inside)}"
+
+
+def test_mails_in_mails_are_read_once_each_and_have_an_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    readers = Nested()
+    readers.install(monkeypatch)
+    job = house.add({"m.eml": nested(3)})
+    assert readers.read_names == ["level 1", "file 1", "level 2", "file 2", "level 3", "file 3"]
+    assert names(house) == [
+        "m.eml", "m.eml/f1.md", "m.eml/m.eml", "m.eml/m.eml/f2.md", "m.eml/m.eml/m.eml", "m.eml/m.eml/m.eml/f3.md",
+    ]  # fmt: skip
+    assert job.note.startswith("6 files in. 3 files inside archives or e-mails left out (m.eml/big.zip, ")
+    readers.read_names.clear()
+    job = house.add({"n.eml": "deep " + nested(9)})
+    assert [name for name in readers.read_names if name.endswith(("4", "5"))] == ["level 4"]
+    assert ["n.eml/m.eml/m.eml/m.eml/f4.md", "e-mails are packed into one another too often"] in job.result["left_out"]
+    assert ["n.eml/m.eml/m.eml/m.eml/m.eml", "e-mails are packed into one another too often"] in job.result["left_out"]
+
+
+def test_what_comes_out_of_one_mail_has_a_limit(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ragtune_ui.studio import documents
+
+    readers = Nested()
+    readers.install(monkeypatch)
+    monkeypatch.setattr(documents, "MAIL_FILES", 3)
+    inner = "inner\nholds " + json.dumps({"c.md": "c", "d.md": "d"})
+    content = "outer\nholds " + json.dumps({"a.md": "a", "in.eml": inner, "e.md": "e"})
+    job = house.add({"m.eml": content, "n.eml": "other " + content.replace('"a"', '"aa"')})
+    assert readers.read_names[:4] == ["outer", "a", "inner", "e"] and "d" not in readers.read_names
+    why = "the e-mail and those inside it hold more than 3 files"
+    assert ["m.eml/in.eml/c.md", why] in job.result["left_out"] and ["m.eml/in.eml/d.md", why] in job.result["left_out"]
+    assert "aa" in readers.read_names  # the next mail has a count of its own
+    monkeypatch.setattr(documents, "MAIL_BYTES", 40)
+    job = house.add({"o.eml": "third\nholds " + json.dumps({"a.md": "k" * 30, "b.md": "l" * 30})})
+    assert ["o.eml/b.md", "the e-mail and those inside it unpack to more than 1 GB"] in job.result["left_out"]
+
+
+def test_mails_have_the_limits_of_archives() -> None:
+    from ragtune_ui.engine.reading import archives
+    from ragtune_ui.studio import documents
+
+    assert (documents.MAIL_DEPTH, documents.MAIL_FILES, documents.MAIL_BYTES) == (
+        archives.DEPTH, archives.MOST_FILES, archives.MOST_BYTES,
+    )  # fmt: skip
 
 
 def test_no_file_is_no_job(house: House) -> None:
@@ -284,6 +363,52 @@ def test_removed_added_again_and_brought_back_is_there_once(house: House) -> Non
     house.studio.documents.undo_remove(house.project)
     house.idle()
     assert names(house) == ["a.md"] and len(house.project.chunks()) == 1
+
+
+HEADED = "~Head 1\n" + facts(["red crane"]) + "\f~Head 2\n" + facts(["blue crane"], 11)
+
+
+def put_away(house: House) -> str:
+    """A document in the trash with its header lines, held back, with questions and a judgement; returns its id."""
+    house.add({"a.md": HEADED, "b.md": facts(["red winch"], 40)})
+    house.ask()
+    id = house.document("a.md").id
+    blue = next(c for c in house.project.chunks() if "blue" in c.text)
+    house.studio.proving.judge(house.project, "how heavy?", blue.id, True)
+    house.wait(house.studio.reports.keep_repeated(house.project, id, True))
+    house.studio.documents.hold_back(house.project, [id])
+    house.studio.documents.remove(house.project, id)
+    house.idle()
+    return id
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_removed_file_added_again_has_its_questions_at_their_places(house: House, emptied: bool) -> None:
+    """Without its header lines, as files are read at first: every word stands elsewhere than it did."""
+    id = put_away(house)
+    if emptied:
+        shutil.rmtree(house.project.folder / "trash")
+    house.add({"a.md": HEADED})
+    text = house.project.text(id)
+    assert "Head" not in text and house.document("a.md").held_back != emptied
+    asked = [q for q in house.project.questions() if q.document == id]
+    assert len(asked) == 2 and all(q.accepted and text[q.start : q.end] == q.evidence for q in asked)
+    before = [q for d in house.project.decisions() for q in d.before if q.document == id]
+    assert len(before) == 2 and all(text[q.start : q.end] == q.evidence for q in before)
+    words = [text[j.start : j.end] for j in house.project.judgements()]
+    assert words == ([] if emptied else ["The blue crane weighs 11 tonnes."])  # which holds no words to look for
+
+
+def test_a_removed_file_that_reads_otherwise_by_now_is_not_deleted_by_the_way_back(house: House) -> None:
+    id = put_away(house)
+    house.add({"a.md": HEADED})
+    before = house.project.text(id), house.project.questions(), house.project.judgements()
+    with pytest.raises(ProjectError, match=r"“a\.md” was added again since and reads otherwise"):
+        house.studio.documents.undo_remove(house.project, id)
+    house.idle()
+    assert (house.project.text(id), house.project.questions(), house.project.judgements()) == before
+    assert [d.id for d in house.project.discarded_documents()] == [id]
+    assert "Head" in house.project.discarded_text(id)
 
 
 def test_what_is_deleted_for_good_is_in_no_file_but_what_was_made_from_it(tuned: House) -> None:

@@ -15,10 +15,10 @@ import pytest
 
 from ragtune_ui.domain.endpoints import Endpoint
 from ragtune_ui.domain.errors import PassageError, QuestionError
-from ragtune_ui.domain.questions import Question
+from ragtune_ui.domain.questions import WITHHELD_SHARE, Question
 from ragtune_ui.store.tables import read_table
 from ragtune_ui.studio import questions as questions_desk
-from ragtune_ui.studio.questions import PAGE, WITHHELD_SHARE, Imported
+from ragtune_ui.studio.questions import PAGE, Imported
 from ragtune_ui.studio.studio import Studio
 from tests.studio.conftest import House, facts
 
@@ -299,6 +299,25 @@ def test_a_stop_keeps_the_questions_of_finished_documents(house: House, monkeypa
     assert len(house.project.questions()) == 6
 
 
+def test_a_document_held_back_while_questions_are_written_measures(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.studio.conftest import Writer
+
+    house.add()
+    house.studio.documents.ensure_held_back(house.project)
+    late, real = next(d.id for d in house.project.documents() if not d.held_back), Writer.write
+
+    def write(self, document, text, chunks, *rest):
+        if document.id == late:
+            house.studio.documents.hold_back(house.project, [late])
+        yield from real(self, document, text, chunks, *rest)
+
+    monkeypatch.setattr(Writer, "write", write)
+    assert house.wait(house.studio.questions.write(house.project)).result == {"written": 30}
+    assert [q.split for q in house.project.questions() if q.document == late] == ["test"] * 6
+
+
 # importing ------------------------------------------------------------------------------------
 
 ROWS: list[list[object]] = [
@@ -416,6 +435,53 @@ def test_doubled_rows_come_in_once(read: House) -> None:
     again = bring(read, "q.csv", table(rows))
     assert (again.added, again.doubled) == (0, 3)
     assert len(read.project.questions()) == 2
+
+
+def test_the_same_questions_with_a_source_come_in_once(read: House) -> None:
+    rows = [["How heavy is the red crane?", "10 tonnes"], ["Who is the master?", "Ada Strake"], ["Mood?", "merry"]]
+    bring(read, "q.csv", table([HEADERS[:2], *rows]))
+    before = read.project.questions()
+    sourced = [HEADERS[:3], *([f" {q.upper()}", a.upper(), "cranes.md"] for q, a in rows)]
+    again = bring(read, "q.csv", table(sourced))
+    assert (again.added, again.doubled, again.filled, again.differing) == (0, 3, 0, 0)
+    assert read.project.questions() == before
+    read.project.keep_questions([])
+    bring(read, "q.csv", table(sourced))
+    assert bring(read, "q.csv", table([HEADERS[:2], *rows])).added == 0 and len(read.project.questions()) == 3
+
+
+def test_importing_again_fills_in_the_evidence_and_holds_it_back(read: House) -> None:
+    cranes = read.document("cranes.md")
+    read.studio.documents.hold_back(read.project, [cranes.id])
+    short = [HEADERS[0], HEADERS[1], HEADERS[3]]
+    assert bring(read, "q.csv", table([short, ["Who leads?", "Zzyzx", "train"]])).without_evidence == 1
+    proof = "The crane master is Ada Strake."
+    row = ["Who leads?", "zzyzx", "cranes.md", "", "", proof]
+    again = bring(read, "q.csv", table([HEADERS, row]))
+    assert again.sentence == "0 questions are in. 1 was here already, 1 has its evidence now."
+    (found,) = read.project.questions()
+    assert (found.evidence, found.document, found.split, found.answer) == (proof, cranes.id, "test", "Zzyzx")
+    assert read.project.text(cranes.id)[found.start : found.end] == proof
+    assert bring(read, "q.csv", table([HEADERS, row])).filled == 0
+
+
+def test_another_answer_to_a_question_that_is_here_is_told_and_changes_nothing(read: House) -> None:
+    bring(read, "q.csv", table([HEADERS[:2], ["How heavy is the red crane?", "10 tonnes"], ["Mood?", "merry"]]))
+    read.studio.questions.approve(read.project, read.project.questions()[1].id, "Which mood?", "grim")
+    before = read.project.questions()
+    rows = [["How heavy is the red crane?", "11 tonnes", "cranes.md"], ["Mood?", "merry", ""], ["Why?", "so", ""]]
+    again = bring(read, "q.csv", table([HEADERS[:3], *rows]))
+    assert (again.added, again.doubled, again.differing) == (1, 2, 2)
+    assert "2 were here already, 2 have another answer here (not changed)." in again.sentence
+    assert read.project.questions()[:2] == before and len({q.id for q in read.project.questions()}) == 3
+
+
+def test_the_same_words_about_another_document_are_another_question(read: House) -> None:
+    rows = [["How heavy is the red winch?", "50 tonnes", "old/winches.md"]]
+    rows.append([rows[0][0], "70 tonnes", "new/winches.md"])
+    assert bring(read, "q.csv", table([HEADERS[:3], *rows])).added == 2
+    assert bring(read, "q.csv", table([HEADERS[:3], *rows])).doubled == 2
+    assert [q.answer for q in read.project.questions()] == ["50 tonnes", "70 tonnes"]
 
 
 def test_evidence_is_found_without_a_source(read: House) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from ragtune_ui.domain.errors import Busy, DocumentError
+from ragtune_ui.domain.errors import Busy, DocumentError, ProjectError
 from ragtune_ui.domain.passages import Judgement
-from tests.studio.conftest import House, facts
+from ragtune_ui.store.projects import Project
+from tests.studio.conftest import House, Reader, facts
 
+HEADED = "~Head 1\n" + facts(["red crane"]) + "\f~Head 2\n" + facts(["blue crane"])
 OLD = "# Cranes\n\n" + facts(["red crane", "blue crane", "green crane"])
 NEW = "# Cranes\n\nA new rule stands first.\n\n" + facts(["red crane", "blue crane"]) + "\n\nThe green crane was sold."
 
@@ -117,6 +120,66 @@ def test_an_undone_decision_finds_its_evidence_in_every_version(old: House) -> N
     assert stands()
 
 
+def stray(house: House) -> list[str]:
+    """Questions, and those that an undo would bring back, whose evidence is not where they say."""
+    texts = {d.id: house.project.text(d.id) for d in house.project.documents()}
+    asked = [*house.project.questions(), *(q for d in house.project.decisions() for q in d.before)]
+    return [q.question for q in asked if q.evidence and texts[q.document][q.start : q.end] != q.evidence]
+
+
+def full(*_: object) -> None:
+    raise ProjectError("The disk is full.", "Free some space.")
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("lost", ["keep_questions", "keep_decisions", "keep_judgements"])
+def test_a_replacement_that_fails_half_way_is_made_good_at_the_next_look(
+    old: House, monkeypatch: pytest.MonkeyPatch, lost: str, restarted: bool
+) -> None:
+    id = old.document("a.md").id
+    old.add({"a.md": NEW})
+    (waiting,) = old.project.waiting()
+    old.studio.questions.counts(old.project)  # all fits before
+    with monkeypatch.context() as patched:
+        patched.setattr(Project, lost, full)
+        with pytest.raises(ProjectError, match="full"):
+            old.studio.versions.replace(old.project, [waiting.id])
+    assert old.document("a.md").version == 2 and bool(stray(old)) == (lost != "keep_judgements")
+    (old.restarted() if restarted else old.studio).questions.counts(old.project)
+    assert stray(old) == []
+    questions = {q.question: q for q in old.project.questions() if q.document == id}
+    assert questions["How much does the red crane weigh?"].accepted
+    assert questions["How much does the green crane weigh?"].outdated == "The green crane weighs 12 tonnes."
+    (judged,) = old.project.judgements()
+    assert old.project.text(id)[judged.start : judged.end] == "The red crane weighs 10 tonnes."
+    old.wait(old.studio.versions.undo(old.project))
+    assert stray(old) == [] and len(old.project.judgements()) == 2
+
+
+def test_a_document_held_back_since_stays_so_when_an_older_version_comes_back(old: House) -> None:
+    id = old.document("a.md").id
+    old.add({"a.md": NEW})
+    old.wait(old.studio.versions.replace(old.project, [d.id for d in old.project.waiting()]))
+    old.studio.documents.hold_back(old.project, [id])
+    old.wait(old.studio.versions.undo(old.project))
+    assert old.document("a.md").held_back and old.project.text(id) == OLD
+    assert {q.split for q in old.project.questions() if q.document == id} == {"test"}
+
+
+def test_a_removed_document_that_comes_back_beside_another_has_its_questions(house: House) -> None:
+    house.add({"a.md": HEADED})
+    house.ask()
+    id = house.document("a.md").id
+    house.wait(house.studio.reports.keep_repeated(house.project, id, True))
+    house.studio.documents.remove(house.project, id)
+    house.idle()
+    house.add({"a.md": "A file of its own."})
+    house.add({"a.md": HEADED})
+    house.wait(house.studio.versions.keep_both(house.project, id))
+    assert len(house.project.documents()) == 2 and stray(house) == []
+    assert [q.document for q in house.project.questions() if q.accepted] == [id] * 2
+
+
 def test_a_new_version_can_stand_beside_the_old_or_be_left_out(old: House) -> None:
     old.add({"a.md": NEW})
     old.wait(old.studio.versions.keep_both(old.project, old.project.waiting()[0].id))
@@ -211,7 +274,7 @@ def test_each_file_of_an_archive_is_a_document(house: House) -> None:
     broken.write_bytes(b"no")
     job = house.wait(house.studio.documents.add(house.project, [("all.zip", file), ("bad.zip", broken)]))
     assert sorted(d.name for d in house.project.documents()) == ["all.zip/a.md", "all.zip/in/b.md", "bad.zip"]
-    assert "1 file inside archives left out (all.zip/photo.png): it is no kind" in job.note
+    assert "1 file inside archives or e-mails left out (all.zip/photo.png): it is no kind" in job.note
     bad = house.document("bad.zip")
     assert (bad.status, bad.problem) == ("unreadable", "The archive is damaged or incomplete. Pack it again.")
     assert not (house.project.folder / "incoming").exists() or not list((house.project.folder / "incoming").iterdir())
@@ -265,6 +328,32 @@ def test_repeated_lines_can_be_kept_and_questions_follow(house: House) -> None:
     house.studio.questions.undo(house.project)
     for q in house.project.questions():
         assert not q.accepted and house.project.text(id)[q.start : q.end] == q.evidence
+
+
+def test_a_document_held_back_while_it_is_read_again_stays_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.add({"a.md": HEADED})
+    id, real = house.document("a.md").id, Reader.read
+
+    def read(reader: Reader, file: Path, kind: str, **more: object):
+        house.studio.documents.hold_back(house.project, [id])
+        return real(reader, file, kind, **more)
+
+    monkeypatch.setattr(Reader, "read", read)
+    assert house.wait(house.studio.reports.keep_repeated(house.project, id, True)).state == "finished"
+    assert house.document("a.md").held_back and house.document("a.md").keep_repeated
+
+
+def test_reading_again_that_fails_half_way_is_made_good_at_the_next_look(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.add({"a.md": HEADED})
+    house.ask()
+    with monkeypatch.context() as patched:
+        patched.setattr(Project, "keep_questions", full)
+        job = house.wait(house.studio.reports.keep_repeated(house.project, house.document("a.md").id, True))
+    assert (job.state, job.problem) == ("failed", "The disk is full.") and stray(house)
+    assert house.studio.versions.waiting(house.project) == [] and stray(house) == []
+    assert all(q.accepted for q in house.project.questions())
 
 
 def test_the_original_beside_the_text(house: House) -> None:

@@ -55,9 +55,24 @@ class Unpacker:
                 self._part(archive, part, depth, within)
 
     def attachments(self, data: bytes) -> None:
-        """Take in what is attached to an e-mail."""
-        for name, content in mail.attachments(mail.opened(data)):
-            self._keep(safe_name(name), content, 0, "")
+        """Take in what is attached to an e-mail. An archive that cannot be opened leaves the rest as it is."""
+        for given, content in mail.attachments(mail.opened(data)):
+            name = safe_name(given)
+            before = self._seen, self._bytes, len(self.files)
+            self._seen += 1
+            if self._seen > MOST_FILES:
+                why = f"the e-mail holds more than {MOST_FILES:,} files, and those from this one on were not read"
+                self.left_out.append((name, why))
+                return
+            if content is None:
+                self.left_out.append((name, "it is damaged, or e-mails are packed into one another too often"))
+                continue
+            try:
+                self._keep(name, content, 0, "")
+            except Problem as problem:
+                self._seen, self._bytes = before[:2]
+                del self.files[before[2] :]
+                self.left_out.append((name, _why(problem)))
 
     def _part(self, archive: zipfile.ZipFile, part: zipfile.ZipInfo, depth: int, within: str) -> None:
         name = safe_name(_decoded(part))
@@ -96,11 +111,16 @@ class Unpacker:
             except Problem as problem:
                 if problem.status == "too large":
                     raise
-                self.left_out.append((within + name, problem.happened))
+                self.left_out.append((within + name, _why(problem)))
             return
         place = self._folder / f"{len(self.files):05d}{PurePosixPath(name).suffix.lower()}"
         place.write_bytes(content)
         self.files.append((within + name, str(place)))
+
+
+def _why(problem: Problem) -> str:
+    """What happened, as the end of a sentence."""
+    return problem.happened[:1].lower() + problem.happened[1:].rstrip(".")
 
 
 def safe_name(name: str) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pypdfium2_raw as raw
 
-from ragtune_ui.engine.reading.tables import Word, tables_in
+from ragtune_ui.engine.reading.tables import FIELD, REMARK, TICKED, Word, tables_in
 
 GAP = 1.1  # of the line's height; a wider gap between two pieces of a line parts cells or columns
 SHORT = 90  # characters; only shorter lines are asked whether they are bold
 NARROW = 0.3  # of the size, a character; narrower lines are asked whether they stand upright
+TICK = "☒"
 ASIDE = 1.0  # the size that is given to words that run along the margin: too small for a heading
 
 # The parser puts a mark in place of a hyphen and the line end after it.
@@ -32,6 +34,17 @@ class Line(NamedTuple):
     bold: bool
 
 
+class Filled(NamedTuple):
+    """What a person has filled in on a page, and the box where it stands in points, up is more."""
+
+    text: str
+    x0: float
+    x1: float
+    low: float
+    high: float
+    field: bool  # of a form, which belongs to what is printed before it; a tick to what is printed after it
+
+
 class PageReader:
     """Reads the lines of page after page of one open document, with buffers that are made once."""
 
@@ -43,23 +56,27 @@ class PageReader:
         self._left, self._right, self._bottom, self._top = (ctypes.c_double() for _ in range(4))
         self._refs = tuple(map(ctypes.byref, (self._left, self._right, self._bottom, self._top)))
 
-    def lines(self, page: Any) -> tuple[list[Line], int]:
-        """The lines of a page in the order of the file, or of their rows, and how many tables there are."""
+    def lines(self, page: Any, filled: Sequence[Filled] = ()) -> tuple[list[Line], int]:
+        """The lines of a page in the order of the file, or of their rows, with what is filled in at its place, and
+        how many tables there are."""
         text_page = raw.FPDFText_LoadPage(page)
         try:
-            return self._lines(page, text_page)
+            return self._lines(page, text_page, filled)
         finally:
             raw.FPDFText_ClosePage(text_page)
 
-    def _lines(self, page: Any, text_page: Any) -> tuple[list[Line], int]:
+    def _lines(self, page: Any, text_page: Any, filled: Sequence[Filled]) -> tuple[list[Line], int]:
         text, exact = self._text(text_page)
         turn = _turn(text_page, len(text))
         lines = self._quick(text_page, text, exact, turn)
         objects = raw.FPDFPage_CountObjects(page)
         gaps = self._gaps(text_page) if exact and (objects > len(lines) + 3 or objects < 3) else []
-        if not gaps:
+        if filled and not exact:
+            return lines + [Line(*word[:6]) for word in _placed(filled, lines, turn)], 0
+        if not gaps and not filled:
             return lines, 0
         words = self._words(text_page, text, self._parted(text_page, text, gaps), turn)
+        words += _placed(filled, words, turn)
         rows, tables = tables_in(words, page if not turn else None, raw)
         return [Line(*row) for row in rows], tables
 
@@ -167,6 +184,37 @@ class PageReader:
                 x, x1, y, size = 0.0, 0.0, -10_000.0 - 10 * number, ASIDE
             words.append(Word(text[first : last + 1], x, max(x, x1), y, size, bold, number))
         return words
+
+
+def _placed(filled: Sequence[Filled], printed: Sequence[Word | Line], turn: int) -> list[Word]:
+    """What is filled in as words, a line of it each, on the baseline of what is printed beside it."""
+    sizes = sorted(word.size for word in printed if word.size > ASIDE)
+    usual = sizes[len(sizes) // 2] if sizes else 10.0
+    words = []
+    for number, value in enumerate(filled):
+        x0, x1, low, high = _box(value, turn)
+        lines = [" ".join(line.split()) for line in value.text.splitlines() if line.strip()]
+        size = max(1.0, min(usual, (high - low) / max(1, len(lines))))
+        beside = [word.y for word in printed if low - 1 <= word.y <= low + 0.6 * (high - low)]
+        for n, line in enumerate(lines):
+            y = high - (n + 1) * min(1.2 * size, (high - low) / len(lines))
+            if high - low < 3 * size and len(lines) == 1:  # it stands in the middle of its box
+                middle = (low + high) / 2 - 0.35 * size
+                y = min(beside, key=lambda place: abs(place - middle)) if beside else middle
+            end = min(x1, x0 + 0.5 * size * len(line))
+            place = (TICKED if line == TICK else FIELD) if value.field else REMARK + 2 * number
+            words.append(Word(line, x0, max(x0, end), y, size, False, place))
+    return words
+
+
+def _box(value: Filled, turn: int) -> tuple[float, float, float, float]:
+    """(left, right, low, high) of a box once the text on its page stands upright."""
+    _, x0, x1, low, high, _ = value
+    if turn == 1:
+        return -high, -low, x0, x1
+    if turn == 2:
+        return -x1, -x0, -high, -low
+    return (low, high, -x1, -x0) if turn == 3 else (x0, x1, low, high)
 
 
 def _angle(text_page: Any, n: int) -> int:

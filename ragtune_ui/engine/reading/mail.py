@@ -7,11 +7,12 @@ import email.message
 import email.policy
 import html
 import re
+from collections.abc import Iterator
 
 from ragtune_ui.engine.reading.found import Found, Problem, Sheet
-from ragtune_ui.engine.reading.text import decoded, page_of
+from ragtune_ui.engine.reading.text import page_of, told
 
-MOST_PARTS = 1_000
+MOST_PARTS = 1_000  # of the text of one e-mail
 _HEADS = ("From", "To", "Cc", "Date")
 
 
@@ -24,10 +25,12 @@ def read_mail(data: bytes) -> Found:
     message = opened(data)
     subject = _head(message, "Subject")
     heads = [f"{name}: {said}" for name in _HEADS for said in [_head(message, name)] if said]
-    attached = [f"{name} ({_size(len(content))})" for name, content in attachments(message)]
-    parts = [f"# {subject}" if subject else "", "\n".join(heads), _body(message)]
+    attached = [name if content is None else f"{name} ({_size(len(content))})"
+                for name, content in attachments(message)]  # fmt: skip
+    body = _Body()
+    parts = [f"# {subject}" if subject else "", "\n".join(heads), body.text(message)]
     parts.append(f"Attachments: {', '.join(attached)}" if attached else "")
-    return Found([Sheet("\n\n".join(part for part in parts if part))], subject)
+    return Found([Sheet("\n\n".join(part for part in parts if part))], subject, body.notes())
 
 
 def opened(data: bytes) -> email.message.Message:
@@ -39,40 +42,88 @@ def opened(data: bytes) -> email.message.Message:
     return message
 
 
-def attachments(message: email.message.Message) -> list[tuple[str, bytes]]:
-    """Name and bytes of each attached file; forwarded mails included."""
-    found = []
-    for number, part in enumerate(message.walk()):
-        if number > MOST_PARTS:
-            break
+def attachments(message: email.message.Message) -> list[tuple[str, bytes | None]]:
+    """Name and bytes of each attached file. An attached e-mail is one of them, whole, with all that is attached to
+    it; None in place of bytes where it cannot be taken out."""
+    found: list[tuple[str, bytes | None]] = []
+    for part in _walk(message):
         name = _plain(part.get_filename() or "")
-        if part.get_content_type() == "message/rfc822" and number:
+        if _is_mail(part):
             inner = part.get_payload()
             first = inner[0] if isinstance(inner, list) and inner else None
             if isinstance(first, email.message.Message):
-                found.append((f"{_head(first, 'Subject') or 'forwarded'}.eml", first.as_bytes()))
+                found.append((f"{_head(first, 'Subject') or 'forwarded'}.eml", _whole(first)))
         elif name and not part.is_multipart():
             found.append((name, _bytes(part)))
     return found
 
 
-def _body(message: email.message.Message) -> str:
-    """The plain text, or the text of the web page where there is no plain text."""
-    texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
-    waiting, seen = [message], 0
-    while waiting and seen < MOST_PARTS:
-        part, seen = waiting.pop(0), seen + 1
-        if part.get_content_type() == "message/rfc822":
-            continue  # a forwarded mail is an attachment
+def _walk(message: email.message.Message) -> Iterator[email.message.Message]:
+    """The parts of a message in their order, those of attached e-mails left out."""
+    waiting = [message]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        inner = part.get_payload()
+        if isinstance(inner, list) and not _is_mail(part):
+            waiting += [p for p in reversed(inner) if isinstance(p, email.message.Message)]
+
+
+def _is_mail(part: email.message.Message) -> bool:
+    return part.get_content_type() in ("message/rfc822", "message/global")
+
+
+def _whole(message: email.message.Message) -> bytes | None:
+    try:
+        return message.as_bytes()
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError):  # broken, or too deep
+        return None
+
+
+class _Body:
+    """Reads the text of a message: all of its parts in their order. Of parts that say the same in several ways it
+    takes plain text, and a web page where there is none."""
+
+    def __init__(self) -> None:
+        self._parts = 0
+        self._notes: list[str] = []
+
+    def notes(self) -> list[str]:
+        """What the person should know of the text that was read."""
+        more = [f"It has more than {MOST_PARTS:,} parts: only the first {MOST_PARTS:,} were read."]
+        return list(dict.fromkeys(self._notes)) + (more if self._parts > MOST_PARTS else [])
+
+    def text(self, part: email.message.Message) -> str:
+        self._parts += 1
+        kind = part.get_content_type()
+        if self._parts > MOST_PARTS or _is_mail(part):  # an attached e-mail is a document of its own
+            return ""
         if part.is_multipart():
             inner = part.get_payload()
-            waiting = [p for p in inner if isinstance(p, email.message.Message)] + waiting
-        elif part.get_content_type() in texts and not part.get_filename():
-            texts[part.get_content_type()].append(_text(part))
-    plain = "\n\n".join(t.strip() for t in texts["text/plain"] if t.strip())
-    if plain:
-        return plain
-    return "\n\n".join(_shown(t) for t in texts["text/html"] if t.strip())
+            parts = [p for p in inner if isinstance(p, email.message.Message)]
+            return self._one(parts) if kind == "multipart/alternative" else self._all(parts)
+        if kind not in ("text/plain", "text/html") or part.get_filename():
+            return ""
+        text, notes = _text(part)
+        self._notes += notes
+        return (_shown(text) if kind == "text/html" and text.strip() else text).strip()
+
+    def _all(self, parts: list[email.message.Message]) -> str:
+        said = []  # no comprehension: boxes in boxes may be hundreds deep
+        for part in parts:
+            said.append(self.text(part))
+        return "\n\n".join(text for text in said if text)
+
+    def _one(self, parts: list[email.message.Message]) -> str:
+        plain: list[email.message.Message] = []
+        pages: list[email.message.Message] = []
+        for part in parts:
+            page = any(inner.get_content_type() == "text/html" for inner in _walk(part))
+            (pages if page else plain).append(part)
+        for part in [*plain, *reversed(pages)]:  # the last says the most
+            if said := self.text(part):
+                return said
+        return ""
 
 
 def _shown(source: str) -> str:
@@ -82,15 +133,16 @@ def _shown(source: str) -> str:
         return html.unescape(re.sub(r"<[^>]+>", " ", source))
 
 
-def _text(part: email.message.Message) -> str:
+def _text(part: email.message.Message) -> tuple[str, list[str]]:
+    """The text of a part, and notes on it."""
     data = _bytes(part)
     try:
-        return data.decode(part.get_content_charset() or "ascii").replace("\r\n", "\n")
+        return data.decode(part.get_content_charset() or "ascii").replace("\r\n", "\n"), []
     except (LookupError, UnicodeDecodeError):  # an encoding that does not exist, or is not the one named
         try:
-            return decoded(data) if data.strip() else ""
+            return told(data) if data.strip() else ("", [])
         except Problem:
-            return ""
+            return "", []
 
 
 def _bytes(part: email.message.Message) -> bytes:

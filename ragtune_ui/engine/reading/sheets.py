@@ -8,6 +8,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterable
+from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
@@ -15,10 +16,10 @@ from ragtune_ui.domain.words import counted
 from ragtune_ui.engine.reading.found import Found, Problem, Sheet, damaged
 from ragtune_ui.engine.reading.markup import long_table
 from ragtune_ui.engine.reading.parts import checked, opened, part_of
-from ragtune_ui.engine.reading.text import decoded
+from ragtune_ui.engine.reading.text import told
 
 MOST_CELLS = 1_000_000  # of one file
-MOST_COLUMNS = 256
+MOST_PLACES = 20 * MOST_CELLS  # of one table, the empty ones too: far cells make a small sheet wide and long
 
 
 def read_xlsx(data: bytes) -> Found:
@@ -45,14 +46,16 @@ def read_xlsx(data: bytes) -> Found:
             sheets.append(Sheet("", state="empty"))
             continue
         other = _cells(formulas[name]) if formulas is not None else ()
+        nothing: dict[int, Any] = {}
         rows = []
-        for row, written in zip_longest(_cells(page), other, fillvalue=()):
-            rows.append([_said(a) or _said(b) for a, b in zip_longest(row, written)])
+        for row, written in zip_longest(_cells(page), other, fillvalue=nothing):
+            both = {**written, **row} if written else row  # a result takes the place of its formula
+            rows.append({n: said for n, value in both.items() for said in [_said(value)] if said.strip()})
             cells += len(row)
             if cells > MOST_CELLS:
                 raise Problem("too large", "It holds more than a million cells.",
                               "Save the sheets that matter as a file of their own.")  # fmt: skip
-        table = _trimmed(rows)
+        table = _packed(rows)
         sheets.append(Sheet(f"## {name}\n\n{long_table(table)}" if table else "", tables=int(bool(table))))
     notes = []
     if uncalculated:
@@ -76,16 +79,22 @@ def _book(data: bytes, values: bool) -> Any:
         raise damaged() from None
 
 
-def _cells(page: Any) -> Iterable[Any]:
+def _cells(page: Any) -> Iterable[dict[int, Any]]:
+    """Column and value of the filled cells of each row."""
     page.reset_dimensions()  # what the file says of its own size is not to be trusted
+    # The library would fill up each row with empty cells to its last one, which a format alone may have put far out.
+    page._get_row = _filled
     try:
-        for row in page.iter_rows(max_col=MOST_COLUMNS, values_only=True):
-            last = max((n for n, v in enumerate(row) if v is not None), default=-1)
-            yield row[: last + 1]
+        for row in page.iter_rows(values_only=True):
+            yield row or {}  # rows that the file leaves out are empty lists
     except (Problem, MemoryError):
         raise
     except Exception:
         raise damaged() from None
+
+
+def _filled(row: list[dict[str, Any]], *_: Any, **__: Any) -> dict[int, Any]:
+    return {cell["column"]: cell["value"] for cell in row if cell["value"] is not None}
 
 
 def _said(value: Any) -> str:
@@ -94,10 +103,26 @@ def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.10g}"
+        return _number(value)
     if isinstance(value, datetime.datetime):
         return value.strftime("%Y-%m-%d") if value.time() == datetime.time() else value.strftime("%Y-%m-%d %H:%M")
     return str(value)
+
+
+def _number(value: float) -> str:
+    """The 15 digits that Excel keeps, without an exponent unless it would be all zeros."""
+    short = f"{value:.15g}"
+    return format(Decimal(short), "f") if "e" in short and 1e-9 <= abs(value) < 1e21 else short
+
+
+def _packed(rows: list[dict[int, str]]) -> list[list[str]]:
+    """Rows and columns that hold something, from the filled cells of each row."""
+    rows = [row for row in rows if row]
+    used = sorted({n for row in rows for n in row})
+    if len(rows) * len(used) > MOST_PLACES:
+        raise Problem("too large", "One of its sheets is too wide and too long to be read as one table.",
+                      "Save the parts of it that matter as files of their own.")  # fmt: skip
+    return [[row.get(n, "") for n in used] for row in rows]
 
 
 def _trimmed(rows: list[list[str]]) -> list[list[str]]:
@@ -114,21 +139,21 @@ def read_csv(data: bytes) -> Found:
     Raises:
         Problem: it is no text or holds too much.
     """
-    text = decoded(data)
+    text, notes = told(data)
     first, _, rest = text.partition("\n")
-    told = re.fullmatch(r"sep=(.)\s*", first)  # a line that some programs put in front
-    text = rest if told else text
+    named = re.fullmatch(r"sep=(.)\s*", first)  # a line that some programs put in front
+    text = rest if named else text
     csv.field_size_limit(10_000_000)
     try:
-        rows = list(csv.reader(io.StringIO(text), delimiter=told.group(1) if told else _delimiter(text)))
+        rows = list(csv.reader(io.StringIO(text), delimiter=named.group(1) if named else _delimiter(text)))
     except csv.Error:
         raise damaged() from None
     if sum(map(len, rows)) > MOST_CELLS:
         raise Problem("too large", "It holds more than a million cells.", "Split it into smaller files.")
     table = _trimmed(rows)
     if not table or len(table[0]) == 1 == max(map(len, table)):  # one column: plain lines
-        return Found([Sheet("\n".join(row[0] for row in table))])
-    return Found([Sheet(long_table(table), tables=1)])
+        return Found([Sheet("\n".join(row[0] for row in table))], notes=notes)
+    return Found([Sheet(long_table(table), tables=1)], notes=notes)
 
 
 def _delimiter(text: str) -> str:

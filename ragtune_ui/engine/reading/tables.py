@@ -12,6 +12,9 @@ from ragtune_ui.engine.reading.markup import markdown_table
 MOST_RULES = 1_500  # drawn lines of a page that are looked at; maps and plans have more
 THIN = 2.5  # points; a thinner box is a rule
 NEAR = 3.0  # points between rules that meet
+FIELD = -2  # place of what is filled into a field: it goes on with what is printed before it
+TICKED = -4  # place of a tick in a box: what is printed after it goes on with it
+REMARK = 10_000_000  # first place of remarks that are written on a page
 PROSE = 5.0  # words in a cell of the first column, on average; columns of more are text, not a table
 
 
@@ -24,7 +27,7 @@ class Word(NamedTuple):
     y: float
     size: float
     bold: bool
-    place: int  # among the words of the page, in the order of the file
+    place: int  # among the words of the page, in the order of the file; or one of the places below
 
 
 Piece = tuple[str, float, float, float, float, bool]  # what a ``lines.Line`` is made of; size 0: a table
@@ -85,8 +88,9 @@ def _segments(row: list[Word]) -> list[list[Word]]:
         before = segments[-1][-1]
         gap = (word.x0 - before.x1) / max(word.size, 4)
         follows = 0 < word.place - before.place <= 1
+        filled = word.place == FIELD or before.place == TICKED
         marked = len(segments[-1]) == 1 and follows and gap < 5 and _MARK.match(before.text)
-        if gap > (1.0 if follows else 0.4) and not marked:
+        if gap > (1.0 if follows else 0.4) and not marked and not filled:
             segments.append([word])
         else:
             segments[-1].append(word)

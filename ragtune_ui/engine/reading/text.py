@@ -7,34 +7,38 @@ import html
 import re
 from typing import Any
 
+from ragtune_ui.domain.words import counted
 from ragtune_ui.engine.reading.found import Found, Problem, Sheet, damaged
 
+FEW = 0.1  # of the signs beyond plain letters that may be damaged in a text that is UTF-8 all the same
 MARKING_SECONDS = 30  # for one file or chapter
 
 
 def read_markdown(data: bytes) -> Found:
     """Markdown as it was written, without the YAML block at its head, which may name the title."""
-    text = decoded(data)
+    text, notes = told(data)
     block = re.match(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$\n?", text, re.DOTALL | re.MULTILINE)
     # A rule at the top of a page looks the same; YAML starts with a key.
     if not block or not re.match(r"(?:[ \t]*(?:#.*)?\n)*[\w\"'-][\w \"'-]*:(?:\s|$)", block.group(1)):
-        return Found([Sheet(text)])
+        return Found([Sheet(text)], notes=notes)
     named = re.search(r"^title[ \t]*:[ \t]*(.+?)[ \t]*$", block.group(1), re.MULTILINE | re.IGNORECASE)
     title = named.group(1).strip() if named else ""
     if len(title) > 1 and title[0] in "\"'" and title[-1] == title[0]:
         title = title[1:-1]
-    return Found([Sheet(text[block.end() :])], "" if title in (">", "|", ">-", "|-") else title)
+    return Found([Sheet(text[block.end() :])], "" if title in (">", "|", ">-", "|-") else title, notes)
 
 
 def read_text(data: bytes) -> Found:
     """Plain text as it was written."""
-    return Found([Sheet(decoded(data))])
+    text, notes = told(data)
+    return Found([Sheet(text)], notes=notes)
 
 
 def read_html(data: bytes) -> Found:
     """The text of a web page without its navigation and footer."""
-    title, text = page_of(decoded(data))
-    return Found([Sheet(text)], title)
+    source, notes = told(data)
+    title, text = page_of(source)
+    return Found([Sheet(text)], title, notes)
 
 
 def page_of(text: str) -> tuple[str, str]:
@@ -70,8 +74,9 @@ def extract(data: bytes, mime: str) -> Any:
     return result.results[0]
 
 
-def decoded(data: bytes) -> str:
-    """Text from bytes: by their mark, as UTF-8, as unmarked UTF-16, by an HTML declaration, else by what fits best.
+def told(data: bytes) -> tuple[str, list[str]]:
+    """Text from bytes, and a note where some of them are damaged: by their mark, as UTF-8, as unmarked UTF-16, by an
+    HTML declaration, else by what fits best.
 
     Raises:
         Problem: the bytes are no text.
@@ -79,21 +84,46 @@ def decoded(data: bytes) -> str:
     for mark, codec in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"),
                         (b"\xfe\xff", "utf-16")):  # fmt: skip
         if data.startswith(mark):
-            return _lines(data.decode(codec, errors="replace"))
+            return _lines(data.decode(codec, errors="replace")), []
     sample = data[:4096]
     for codec, zeros in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[::2])):
         if len(sample) > 3 and zeros.count(0) > 0.4 * len(zeros) and sample.count(0) < 0.6 * len(sample):
-            return _lines(data.decode(codec, errors="replace"))
+            return _lines(data.decode(codec, errors="replace")), []
     controls = sum(sample.count(bytes([c])) for c in range(32) if c not in (9, 10, 12, 13, 27))
     if 0 in sample or controls > 0.02 * len(sample):
         raise Problem("unreadable", "It is not a text file.", "Add the document itself, as PDF, Word, HTML or text.")
+    text, damage = _mostly(data)
+    if not damage or damage <= FEW * sum(map(len, _BEYOND.findall(text))):
+        return _lines(text), [_damaged(damage)] if damage else []
     declared = re.search(rb"<meta[^>]+charset\s*=\s*[\"']?([\w-]+)", sample, re.IGNORECASE)
-    for codec in ("utf-8", declared.group(1).decode() if declared else "", *_likely(data)):
+    for codec in (declared.group(1).decode() if declared else "", *_likely(data)):
         try:
-            return _lines(data.decode(codec))
+            return _lines(data.decode(codec)), []
         except (UnicodeDecodeError, LookupError):
             continue
-    return _lines(data.decode("cp1252", errors="replace"))
+    return _lines(data.decode("cp1252", errors="replace")), []
+
+
+def decoded(data: bytes) -> str:
+    """The text of ``told``. Raises Problem where the bytes are no text."""
+    return told(data)[0]
+
+
+_BEYOND = re.compile("[^\x00-\x7f\ufffd]+")  # what takes several bytes in UTF-8
+
+
+def _mostly(data: bytes) -> tuple[str, int]:
+    """The bytes as UTF-8, and how many places in them are damaged."""
+    try:
+        return data.decode("utf-8"), 0
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", errors="replace")
+        return text, text.count("\ufffd") - data.count("\ufffd".encode())
+
+
+def _damaged(number: int) -> str:
+    places = counted(number, "damaged place in it shows", "damaged places in it show")
+    return f"{places} as \ufffd: what stood there is lost. If it matters, save the file again from its own program."
 
 
 _SCRIPTS = {
