@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from typing import Any, TypeVar
@@ -36,20 +37,25 @@ def from_record(kind: type[T], record: Any, where: str = "") -> T:
     where = where or kind.__name__
     if not isinstance(record, dict):
         raise RecordError(f"{where} should be a table of named values.")
-    hints = typing.get_type_hints(kind)
-    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(record) - set(fields))
+    hints, needed = _fields(kind)  # type: ignore[arg-type]  # a class can be hashed
+    unknown = sorted(set(record) - set(hints))
     if unknown:
-        raise RecordError(f"{where} has an unknown key: {unknown[0]}.", f"Known keys: {', '.join(fields)}.")
+        raise RecordError(f"{where} has an unknown key: {unknown[0]}.", f"Known keys: {', '.join(hints)}.")
     values = {name: _value(hints[name], value, f"{where}.{name}") for name, value in record.items()}
-    missing = [
-        name
-        for name, f in fields.items()
-        if name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    ]
+    missing = [name for name in needed if name not in values]
     if missing:
         raise RecordError(f"{where} lacks the key {missing[0]}.")
     return kind(**values)
+
+
+@functools.cache
+def _fields(kind: type[Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The types of a dataclass's fields by name, and the names of those without a default. Looked up once for each
+    class: thousands of records of one file are read at a click."""
+    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
+    none = dataclasses.MISSING
+    needed = tuple(f.name for f in fields if f.default is none and f.default_factory is none)
+    return {f.name: hints[f.name] for f in fields}, needed
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

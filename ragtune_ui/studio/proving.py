@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ragtune_ui.domain.errors import PassageError, RagtuneError
-from ragtune_ui.domain.passages import Chunk, ChunkSettings, Judgement, Passage, SearchSettings
+from ragtune_ui.domain.passages import Chunk, ChunkSettings, Judgement, Passage, SearchSettings, overlaps
 from ragtune_ui.domain.ranks import DEPTH, Answers, Ranking, Span, hit, measured, ndcg, reciprocal
 from ragtune_ui.domain.scores import Interval
 from ragtune_ui.domain.words import counted
 from ragtune_ui.store import files
 from ragtune_ui.store.projects import Project, now
 from ragtune_ui.studio.jobs import Task
+from ragtune_ui.studio.mixing import digest_of_passages
 
 if TYPE_CHECKING:
     from ragtune_ui.studio.studio import Studio
@@ -39,6 +40,8 @@ class Tested:
     search: SearchSettings
     chunks: ChunkSettings
     at: str = ""
+    embedder: str | None = None  # the search model; None in a record of an earlier make, which did not say
+    passages: str = ""  # digest of the passages; "" likewise
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,13 @@ class Proving:
         return f"Kept. {counted(number, 'question tests', 'questions test')} the search now."
 
     def verdict_on(self, project: Project, question: str, chunk: Chunk) -> bool | None:
-        """What the person said about a passage for a question, if anything."""
-        for j in project.judgements():
-            if j.question == question and j.document == chunk.document and j.start < chunk.end and chunk.start < j.end:
-                return j.relevant
-        return None
+        """What the person said last about a passage for a question, if anything: about this very passage, else about
+        most of its text, as passages cut by other settings have it."""
+        said = [j for j in reversed(project.judgements())
+                if j.question == question and overlaps(chunk, j.document, j.start, j.end)]  # fmt: skip
+        exact = [j for j in said if (j.start, j.end) == (chunk.start, chunk.end)]
+        most = [j for j in said if 2 * (min(j.end, chunk.end) - max(j.start, chunk.start)) > chunk.end - chunk.start]
+        return next((j.relevant for j in exact + most), None)
 
     # testing -------------------------------------------------------------------------------
 
@@ -139,7 +144,8 @@ class Proving:
         k = self._studio.training.given(project, choices.search.number)
         one, three, five, among = (_hits(rankings, n) for n in (1, 3, 5, k))
         tested = Tested(len(rankings), one, three, five, among, measured(rankings, reciprocal),
-                        measured(rankings, ndcg), k, choices.search, choices.chunks, now())  # fmt: skip
+                        measured(rankings, ndcg), k, choices.search, choices.chunks, now(),
+                        choices.embedder, self._digest(project))  # fmt: skip
         files.write_record(project.folder / "search-test.json", tested)
         files.write_record(project.folder / "coverage.json", self._coverage(project, found, k))
         return tested
@@ -166,11 +172,21 @@ class Proving:
             return ""
         if (tested.search, tested.chunks) != (choices.search, choices.chunks):
             return "The settings have changed since."
+        if tested.embedder not in (None, choices.embedder):
+            return "Another search model is in use since."
+        if tested.passages not in ("", self._digest(project)):
+            return "The passages have changed since."
         if tested.k != self._studio.training.given(project, choices.search.number):
             return "The chosen model is given another number of passages since."
-        if tested.questions != len(self.wanted(project)):
+        names = ("chunks.jsonl", "judgements.jsonl", "questions.jsonl")
+        rests_on = [project.folder / name for name in names]  # the page asks every second
+        if tested.questions != files.derived(("wanted", project.folder), rests_on, lambda: len(self.wanted(project))):
             return "The test questions have changed since."
         return ""
+
+    def _digest(self, project: Project) -> str:
+        rests_on = [project.folder / "chunks.jsonl"]
+        return files.derived(("tested", project.folder), rests_on, lambda: digest_of_passages(project.chunks()))
 
     # coverage ------------------------------------------------------------------------------
 

@@ -175,7 +175,7 @@ class Retrieval:
     def trial(self, project: Project, settings: ChunkSettings, progress: Progress) -> Trial:
         """The project's documents cut and indexed by other settings, beside its own index. Raises Stopped."""
         source = project.choices().embedder
-        if settings == project.choices().chunks:
+        if to_record(settings) == _made_by(project) and self._whole(project):
             searcher = self._searcher(project)
             return Trial(project.chunks(), searcher.search, lambda: None)
         chunks: list[Chunk] = []
@@ -192,29 +192,45 @@ class Retrieval:
         return Trial(chunks, searcher.search, lambda: searcher.update([], _unheard))
 
     def behind(self, project: Project) -> bool:
-        """True where a stop or a crash left documents without passages, or passages out of the index."""
-        chunks = project.chunks()
-        cut = {c.document for c in chunks}
-        stamps = _stamps(project)
-        missing = [d for d in project.documents() if d.ready and d.words and d.id not in cut]
-        if any(d.id not in stamps for d in missing):
-            return True
-        if stamps and stamps.get("settings") != to_record(project.choices().chunks):
-            return True
+        """True where a stop or a crash left passages of other settings, documents without passages, or passages
+        out of the index, which is opened to see."""
+        return bool(self.outdated(project)) or not self._whole(project)
+
+    def outdated(self, project: Project) -> str:
+        """What is wrong with the passages, in words; "" where nothing is, as far as can be told without the index.
+        The page asks every second."""
+        rests_on = [project.folder / name for name in ("cut.json", "chunks.jsonl", "choices.json")]
+        make = lambda: self._outdated(project)
+        return files.derived(("outdated", project.folder), [*rests_on, *project.shelf()], make)
+
+    def _outdated(self, project: Project) -> str:
+        here = {d.id for d in project.documents() if d.ready and d.words}
+        if here and _made_by(project) != to_record(project.choices().chunks):
+            return "The passages are still cut by your earlier settings."
+        if here - (set(_stamps(project)) or {c.document for c in project.chunks()}):
+            return "Search does not know all of your documents yet."
+        return ""
+
+    def _whole(self, project: Project) -> bool:
+        """Whether the index holds all passages."""
         with self._lock:
-            return self._searcher(project).count() != len(chunks)
+            return self._searcher(project).count() == len(project.chunks())
 
     def change(self, project: Project, chunks: ChunkSettings, search: SearchSettings) -> bool:
-        """Keep new settings; True where passages have to be made again (that job is started)."""
+        """Keep new settings; True where passages have to be made again, or were left behind by a stop (that job is
+        started)."""
         if not 0 <= search.balance <= 1 or not 1 <= search.number <= 20:
             raise PassageError("The number of passages lies between 1 and 20.", "Move the slider back.")
         if not 0 <= search.threshold <= 1:
             raise PassageError("The least score lies between 0 and 1.", "Move the slider back.")
         check(chunks)
-        again = project.choices().chunks != chunks and bool(project.documents())
+        there = bool(project.documents())
+        again = there and project.choices().chunks != chunks
         if again:
             self._studio.jobs.ensure_free()
         project.choose(chunks=chunks, search=search)
+        # Other work that runs does not keep a search setting from being kept: the page goes on offering the rest.
+        again = again or (there and self._studio.jobs.holder() is None and self.behind(project))
         if again:
             self.start_index(project, "Making passages again")
         return again
@@ -382,6 +398,12 @@ def _stamps(project: Project) -> dict[str, Any]:
     path = project.folder / "cut.json"
     found = files.read_json(path) if path.exists() else {}
     return found if isinstance(found, dict) else {}
+
+
+def _made_by(project: Project) -> Any:
+    """The settings, as a record, by which the passages on the shelf were cut; the chosen ones where nobody noted it."""
+    stamps = _stamps(project)
+    return stamps.get("settings") if stamps else to_record(project.choices().chunks)
 
 
 def _ask(heading: str) -> str:

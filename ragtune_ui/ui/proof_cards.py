@@ -21,10 +21,12 @@ COLOURED = 5  # documents that have a colour of their own; the rest share one
 LISTED = 12  # unreached sections shown at once
 
 
-def readiness(tested: Tested | None) -> Html:
-    """The pill beside the title: how the search does on questions whose passage is known."""
+def readiness(tested: Tested | None, stale: str = "") -> Html:
+    """The pill beside the title: how the search does on questions whose passage is known, as long as that holds."""
     if tested is None or not tested.questions:
         return Html("")
+    if stale:
+        return cards.pill("warn", "The last test of the search is out of date")
     right = round(tested.hit5.mean * tested.questions / 100)
     kind: cards.Kind = "ok" if tested.hit5.mean >= ENOUGH else "warn"
     return cards.pill(kind, f"{counted(tested.questions, 'question')}, right passage in the first five: {right:,}")

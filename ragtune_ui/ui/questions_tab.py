@@ -116,8 +116,7 @@ def missing(tally: Mapping[str, int]) -> str:
 
 
 def _ids(studio: Studio, project: Any, show: Filter, search: str) -> list[str]:
-    sheets = range(1 + studio.questions.page(project, show, search or "")[1] // PAGE)
-    return [q.id for n in sheets for q in studio.questions.page(project, show, search or "", n)[0]]
+    return [q.id for q in studio.questions.found(project, show, search or "")]
 
 
 def _sheet_of(studio: Studio, project: Any, show: Filter, search: str, id: str) -> int:

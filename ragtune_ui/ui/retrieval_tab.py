@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ASK = "Your question, such as: At what wind speed must lifting stop?"
 Own = tuple[str, Any]  # the id of the project that something was found in, and what was found
 NOTHING: Own = ("", None)
+MAKING = {"index", "documents", "sample"}  # work that makes passages
 
 # DOES ----------------------------------------------------------------------------------------
 
@@ -144,22 +145,37 @@ def listed(studio: Studio, project: Any) -> str:
     return f"{project.id} {[d.id for d in project.documents() if d.ready]} {studio.retrieval.tags(project)}"
 
 
+def make(studio: Studio, project: Any, act: dict[str, str]) -> None:
+    """Make the passages that a stop left undone, in the background."""
+    studio.retrieval.start_index(project)
+
+
+def _making(studio: Studio, project: Any) -> Html:
+    """That passages are being made; or that they have to be, and a button."""
+    running = {j.what: j.title for j in project.jobs() if not j.ended}
+    if "index" in running:
+        said = f"{running['index']}: until that is finished, search answers from the passages before."
+        return cards.note("info", said)
+    wrong = "" if MAKING & set(running) else studio.retrieval.outdated(project)
+    button = cards.button("Make passages", do="make", kind="small")
+    remedy = "Until they are made, search answers from the passages that are there."
+    return cards.note("warn", wrong, remedy, actions=[button]) if wrong else Html("")
+
+
 def refresh(studio: Studio, project: Any, found: Own, other: Own, mending: Own) -> tuple[Any, ...]:
     """Hits, examples and changes, where they belong to the open project."""
     search, beside, held = own(project, found), own(project, other), own(project, mending)
     chunks = project.chunks() if project else []
-    index = studio.jobs.running(project, "index") if project else None
-    note = f"{index.title}: until that is finished, search answers from the passages before." if index else ""
     mine = f"Your settings: {settings_words(project.choices().search)}" if beside else ""
     given = studio.training.keeps_apart(project) if search else 0
     return (
-        readiness(studio.proving.tested(project)) if project else Html(""),
+        readiness(studio.proving.tested(project), studio.proving.stale(project)) if project else Html(""),
         chips(studio.retrieval.suggestions(project)) if chunks else Html(""),
         no_project() if project is None
         else results(search, _said(studio, project, search), mine, given) if search else nothing_yet(len(chunks)),
         results(beside[1], _said(studio, project, beside[1]), f"Other: {settings_words(beside[0])}", given)
         if beside else Html(""),
-        cards.note("info", note) if note else Html(""),
+        _making(studio, project) if project else Html(""),
         mend_head(held) if held else Html(""),
         mends(studio.mending.rows(project)) if project else Html(""),
         cards.next_bar("ask", "Next: Questions", "" if chunks else "Passages come with the first document."),
@@ -213,6 +229,8 @@ def build(page: Page) -> None:
     # Neither the page of a document nor the words of a passage stay for another project.
     page.per_project(sheet, "")
     page.per_project(box, gr.update(visible=False))
+    # Passages that a stop left undone are made.
+    page.on(busy.select, make, acts=True)
     # A passage is reworded, joined or left out; each change can be taken back.
     for button, work in ((save, keep_words), (joins, join), (out, leave_out)):
         page.on(button.click, work, [mending, words], [said, mending, box], note=said)

@@ -1,6 +1,7 @@
 """Records: every noun to JSON and strictly back."""
 
 import json
+import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -59,6 +60,17 @@ def test_there_and_back(thing):
 
 def test_a_whole_number_may_stand_for_a_fraction():
     assert from_record(Inner, {"n": 1, "share": 1}) == Inner(1, 1.0)
+
+
+def test_a_class_is_looked_through_once(monkeypatch: pytest.MonkeyPatch):
+    @dataclass(frozen=True)
+    class Own:
+        n: int
+
+    looked, real = [], typing.get_type_hints
+    monkeypatch.setattr(typing, "get_type_hints", lambda kind: looked.append(kind) or real(kind))
+    assert [from_record(Own, {"n": n}).n for n in range(3)] == [0, 1, 2]
+    assert looked == [Own]
 
 
 GOOD: dict[str, Any] = {"name": "n", "inner": {"n": 1}}

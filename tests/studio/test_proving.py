@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from ragtune_ui.domain.errors import PassageError
 from ragtune_ui.domain.passages import ChunkSettings, SearchSettings
+from ragtune_ui.store import files
 from ragtune_ui.studio import proving
 from tests.studio.conftest import House, facts
 
@@ -76,6 +78,22 @@ def test_a_judgement_may_be_changed(small: House) -> None:
         small.studio.proving.judge(small.project, "Why?", "x", True)
 
 
+def test_a_judgement_is_about_its_own_passage_and_not_the_one_beside_it(small: House) -> None:
+    project, desk = small.project, small.studio.proving
+    first = project.chunks()[0]  # of 31 characters
+    beside = replace(first, id="beside", start=first.start + 20, end=first.end + 20)
+    wider = replace(first, id="wider", end=first.end + 2)
+    project.keep_chunks([first, beside, wider])
+    said = lambda *chunks: [desk.verdict_on(project, "Why?", chunk) for chunk in chunks]
+    desk.judge(project, "Why?", first.id, True)
+    assert said(first, beside, wider) == [True, None, True]
+    desk.judge(project, "Why?", beside.id, False)
+    assert said(first, beside, wider) == [True, False, True]
+    desk.judge(project, "Why?", wider.id, False)
+    assert said(first, beside, wider) == [True, False, False]
+    assert said(replace(first, id="moved", start=first.start + 1)) == [False]  # of two on most of it, the latest
+
+
 def test_judgements_of_two_windows_are_all_kept(small: House) -> None:
     chunk = small.project.chunks()[0]
 
@@ -123,6 +141,35 @@ def test_the_map_says_what_is_reached_and_lists_what_is_not(house: House) -> Non
     assert next(p for p in found.points if p.reached).chunk == crane.id
     assert [(s.name, s.passages) for s in found.sections] == [("b.md", 6), ("a.md · Blue", 2)]
     assert found.sections[0].chunk == next(c.id for c in house.project.chunks() if "mast0" in c.text)
+
+
+def test_figures_of_other_passages_or_another_search_model_are_out_of_date(small: House) -> None:
+    project, desk = small.project, small.studio.proving
+    winch = next(c for c in project.chunks() if "winch" in c.text)
+    desk.judge(project, "red winch?", winch.id, True)
+
+    def then() -> str:
+        """What is said after a change; the search is tested anew for the next one."""
+        small.idle()
+        said = desk.stale(project)
+        measured(small)
+        assert desk.stale(project) == ""
+        return said
+
+    assert then() == ""
+    small.add({"b.md": facts(["pink crane"])})
+    assert "passages have changed" in then()
+    small.studio.mending.edit(project, winch.id, "The red winch weighs 99 tonnes.")
+    assert "passages have changed" in then()
+    small.wait(small.studio.retrieval.start_index(project))  # the same again is no change
+    assert then() == ""
+    small.studio.retrieval.start_switch(project, "owner/other")
+    assert "search model" in then()
+    path = project.folder / "search-test.json"
+    earlier = {k: v for k, v in files.read_json(path).items() if k not in ("embedder", "passages")}
+    small.add({"c.md": facts(["grey crane"])})
+    files.write_record(path, earlier)
+    assert desk.tested(project) is not None and desk.stale(project) == ""
 
 
 def test_a_damaged_test_file_is_no_test(small: House) -> None:

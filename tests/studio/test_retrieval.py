@@ -231,6 +231,55 @@ def test_a_stopped_index_is_behind_and_made_good(small: House) -> None:
     assert not small.studio.retrieval.behind(small.project) and len(texts(small, "crane")) == 4
 
 
+def stopped(house: House, id: str, update: int) -> None:
+    """Stop a job while its passages go into the index."""
+    wait_until(lambda: house.fakes.updates == update)
+    house.studio.jobs.stop(house.project, id)
+    house.fakes.gate.set()
+    assert house.wait(id).state == "stopped"
+
+
+def test_passages_behind_their_settings_are_made_by_the_same_settings(small: House) -> None:
+    desk, project, other = small.studio.retrieval, small.project, ChunkSettings(80, 8)
+    assert desk.outdated(project) == ""
+    small.fakes.gate.clear()
+    assert desk.change(project, other, SearchSettings()) is True
+    stopped(small, project.jobs()[0].id, 2)
+    assert project.choices().chunks == other and desk.behind(project)
+    fresh = small.restarted().retrieval
+    assert "earlier settings" in fresh.outdated(project) and not fresh._searchers  # no index was opened for it
+    trial = desk.trial(project, other, lambda *said: None)
+    assert len(trial.chunks) == 4 and not {c.id for c in trial.chunks} & {c.id for c in project.chunks()}
+    trial.close()
+
+    small.fakes.gate.clear()
+    mix = small.studio.jobs.start(project, "mix", "Composing", lambda task: str(small.fakes.gate.wait(10)))
+    assert desk.change(project, other, SearchSettings(number=3)) is False and project.choices().search.number == 3
+    small.fakes.gate.set()
+    small.wait(mix)
+
+    assert desk.change(project, other, SearchSettings(number=3)) is True
+    small.idle()
+    assert desk.outdated(project) == "" and not desk.behind(project)
+    assert desk.trial(project, other, lambda *said: None).chunks == project.chunks()
+    assert desk.change(project, other, SearchSettings()) is False
+
+
+def test_a_document_stopped_on_its_way_into_the_search_is_told(small: House) -> None:
+    small.fakes.gate.clear()
+    stopped(small, small.studio.documents.add(small.project, small.files({"b.md": facts(["pink crane"])})), 2)
+    assert "all of your documents" in small.studio.retrieval.outdated(small.project)
+    small.wait(small.studio.retrieval.start_index(small.project))
+    assert small.studio.retrieval.outdated(small.project) == ""
+
+
+def test_settings_without_documents_are_nothing_to_make(small: House) -> None:
+    small.studio.documents.remove(small.project, small.document("a.md").id)
+    small.idle()
+    assert small.studio.retrieval.change(small.project, ChunkSettings(80, 8), SearchSettings()) is False
+    assert small.studio.retrieval.outdated(small.project) == ""
+
+
 # examples -------------------------------------------------------------------------------------
 
 

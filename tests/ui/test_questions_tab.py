@@ -53,6 +53,10 @@ def proposed(text: str = "Why?", **more: object):
     return question(text, **{"status": "proposed", "evidence": "Because.", "document": "d", "end": 8, **more})
 
 
+def withheld(**more: object):
+    return proposed(**{"kind": "withheld", "answerable": False, "evidence": "", "answer": f"At noon {HOSTILE}", **more})
+
+
 def test_every_state_has_its_word() -> None:
     assert "to check" in shows.state(proposed()) and "no evidence" in shows.state(proposed(evidence=""))
     assert "approved" in shows.state(question()) and "mended" in shows.state(question(status="edited"))
@@ -69,6 +73,8 @@ def test_the_source_is_one_line() -> None:
     assert shows.source(proposed(), documents) == "d.md · page 1"
     assert shows.source(proposed(evidence="", answerable=False), documents) == "your documents do not say"
     assert shows.source(proposed(document="gone"), documents) == "no source"
+    assert shows.source(withheld(), documents) == "asked without d.md"
+    assert shows.source(withheld(document="gone"), documents) == "asked without its document"
 
 
 def test_the_list_names_its_place_and_marks_the_open_question() -> None:
@@ -90,6 +96,14 @@ def test_an_unsupported_answer_warns_with_remedies() -> None:
     shown = shows.proof(proposed(evidence=""), None, 1, 1)
     assert "no evidence" in shown and "Your documents do not say" in shown and "reject it" in shown
     assert "no evidence" not in shows.proof(proposed(evidence="", answerable=False), None, 1, 1)
+
+
+def test_a_question_asked_without_its_document_says_so() -> None:
+    shown = clean(shows.proof(withheld(), None, 1, 1))
+    assert "Asked without its document, to see whether the model admits it. The answer would be “At noon" in shown
+    assert "your documents do not say" not in shown and "No passage" not in shown
+    silent = shows.proof(withheld(answer=""), None, 1, 1)  # a person decided that they do not say
+    assert "your documents do not say" in silent and "Asked without" not in silent
 
 
 def test_purposes_are_explained_and_what_is_missing_is_named() -> None:
@@ -153,6 +167,21 @@ def test_reject_silent_and_undo_in_order(written: House) -> None:
     assert "Taken back: your documents do not say" in note
     assert tab.undo(studio, project, *at(written, 1))[0].endswith(first.id)
     assert project.questions()[:2] == [first, second]
+
+
+def test_the_list_is_gone_through_once(written: House, monkeypatch) -> None:
+    studio, project, page = written.studio, written.project, written.studio.questions.page
+    tab.reject(studio, project, *at(written, 0))
+    tab.approve(studio, project, *at(written, 1))
+    tab.approve(studio, project, *at(written, 2, answer="ten tonnes"))
+    for show, number in (("to check", 27), ("approved", 2), ("all", 30)):
+        assert len(tab._ids(studio, project, show, "")) == number  # type: ignore[arg-type]
+        for search in ("", " CRANE ", "TEN tonnes", "no such words"):
+            sheets = [page(project, show, search, n)[0] for n in range(3)]  # type: ignore[arg-type]
+            assert tab._ids(studio, project, show, search) == [q.id for rows in sheets for q in rows]  # type: ignore[arg-type]
+    passes: list[object] = []
+    monkeypatch.setattr(studio.questions, "page", lambda *given: passes.append(given) or page(*given))
+    assert len(tab._ids(studio, project, "all", None)) == 30 and not passes  # type: ignore[arg-type]
 
 
 def test_the_last_one_stays_open_and_the_round_goes_on(written: House) -> None:

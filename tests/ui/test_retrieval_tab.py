@@ -22,7 +22,7 @@ from ragtune_ui.ui import cutting_panel, found_cards, proof_cards, proof_panel
 from ragtune_ui.ui import retrieval_tab as tab
 from tests.domain.makers import chunk, document
 from tests.studio.conftest import House, library
-from tests.ui.pages import HOSTILE, Bench, clean
+from tests.ui.pages import HOSTILE, Bench, clean, wired
 
 NOTHING = tab.NOTHING
 SURE = Interval(90.0, 80.0, 95.0, 12)
@@ -112,6 +112,8 @@ def test_a_preview_shows_bands_with_their_word_pieces() -> None:
 def test_the_test_speaks_in_counts_and_ranges() -> None:
     assert "12 questions, right passage in the first five: 11" in proof_cards.readiness(figures())
     assert "warn" in proof_cards.readiness(figures(hit5=50)) and proof_cards.readiness(None) == ""
+    old = proof_cards.readiness(figures(), "The settings have changed since.")
+    assert "out of date" in old and "right passage" not in old and proof_cards.readiness(None, "It has changed.") == ""
     shown = proof_cards.outcome(figures(), "", 12)
     assert "90 %" in shown and "between 80 and 95 %" in shown and "0.90" in shown and "nDCG" in shown
     assert "The settings have changed" in proof_cards.outcome(figures(), "The settings have changed since.", 12)
@@ -292,6 +294,31 @@ def test_the_search_is_tested_and_advised(house: House) -> None:
     assert "In use" in proof_panel.answer(studio, project, {"do": "use", "id": ""})
     assert "Back as before" in proof_panel.answer(studio, project, {"do": "undo", "id": ""})
     assert proof_panel.refresh(studio, None)[1] == "" and proof_panel.mark(studio, None) is None
+
+
+def test_the_pill_does_not_show_figures_of_another_search(house: House) -> None:
+    house.ask()
+    proof_panel.measure(house.studio, house.project)
+    house.idle()
+    assert "right passage in the first five" in look(house)[0]
+    house.project.choose(search=SearchSettings(7))
+    assert "out of date" in look(house)[0] and "right passage" not in look(house)[0]
+
+
+def test_passages_behind_their_settings_are_said_with_a_button(house: House) -> None:
+    assert look(house)[4] == ""
+    house.project.choose(chunks=ChunkSettings(80, 8))  # as "Making passages again" leaves it when it is stopped
+    shown = look(house)[4]
+    assert "still cut by your earlier settings" in shown and 'data-do="make"' in shown
+    bench = Bench(tab, "find", house)
+    assert wired(bench.app, "find-busy", "select")
+    house.fakes.gate.clear()
+    assert bench.press(tab.make, 0, project_id=house.project.id, act={"do": "make"})[0] == ""
+    shown = look(house)[4]
+    assert "until that is finished" in shown and "earlier settings" not in shown and 'data-do="make"' not in shown
+    house.fakes.gate.set()
+    house.idle()
+    assert look(house)[4] == ""
 
 
 def test_settings_are_kept_and_say_when_passages_are_made_again(house: House) -> None:
