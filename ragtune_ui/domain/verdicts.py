@@ -42,7 +42,7 @@ class Miss:
     """One held-back question the tuned model got wrong, with the likely cause and what to do."""
 
     question: str
-    expected: str
+    expected: str  # "": that the documents do not say
     said: str
     cause: str
     remedy: str
@@ -231,8 +231,9 @@ def _misses(questions: Sequence[Question], outcomes: Sequence[Outcome]) -> list[
         if outcome.f1 >= 0.5:
             continue
         if not question.answerable:
+            withheld = question.kind == "withheld" and question.answer
             cause, remedy = (
-                "answered although the documents are silent",
+                f"answered although {'its document was left out' if withheld else 'the documents are silent'}",
                 "raise the share of “your documents do not say”",
             )
         elif not outcome.found:
@@ -244,7 +245,8 @@ def _misses(questions: Sequence[Question], outcomes: Sequence[Outcome]) -> list[
             )
         else:
             cause, remedy = "found, but not used well", "approve more questions of this kind and train again"
-        found.append(Miss(question.question, question.answer, outcome.reply, cause, remedy))
+        expected = question.answer if question.answerable else ""  # else a refusal, also where an answer is withheld
+        found.append(Miss(question.question, expected, outcome.reply, cause, remedy))
     return found
 
 

@@ -49,13 +49,14 @@ class Chat:
     ) -> Iterator[Exchange]:
         """Both answers to one question, in step, as they grow; the finished turn is kept.
 
-        ``run`` "" takes the latest training with an adapter; without one only the original answers.
+        ``run`` "", or one of another project, takes the latest training with an adapter; without one only the
+        original answers.
 
         Raises:
             PassageError: nothing was asked, or there are no passages. ModelError: the model cannot be used.
         """
         found = self._studio.retrieval.find(project, question)
-        run = run or next((j.id for j in self._studio.training.usable(project)), "")
+        run = self._studio.training.chosen(project, run)
         model, contract, adapter = self.setting(project, run)
         sides = ["base", "tuned"] if adapter else ["base"]
         turn = Turn(uuid.uuid4().hex[:12], run, found.question, "", "", (), at=now())

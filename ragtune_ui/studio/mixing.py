@@ -162,15 +162,16 @@ class Mixing:
         make = lambda: digest_of_passages(self.pools(project).chunks)
         return files.derived(("passages", project.folder), rests_on, make)
 
-    def freeze(self, project: Project, mix: DatasetMix) -> str:
-        """Compose and freeze the mix in the background; returns the job's id.
+    def freeze(self, project: Project, mix: DatasetMix, choose: bool = True) -> str:
+        """Compose and freeze the mix in the background, and ``choose`` it for the project; returns the job's id.
 
         Raises:
             MixError: there is nothing to learn from. Busy: other heavy work runs.
         """
         if self.outlook(project, mix).plan.total == 0:
             raise MixError("There is nothing to learn from yet.", "Approve some questions first.")
-        project.choose(mix=mix)
+        if choose:
+            project.choose(mix=mix)
 
         def work(task: Task) -> str:
             return self.compose(project, mix, task).sentence
@@ -178,9 +179,10 @@ class Mixing:
         return self._studio.jobs.start(project, "mix", "Composing the dataset", work)
 
     def update(self, project: Project, dataset: str) -> str:
-        """Freeze a dataset's mix anew with the questions as they are now; returns the job's id."""
-        frozen, chosen = project.dataset(dataset).mix, project.choices().mix
-        return self.freeze(project, chosen if self.borne(project, chosen) == frozen else frozen)
+        """Freeze a dataset's mix anew with the questions as they are now; returns the job's id.
+
+        The mix that a person chose stays, be it another one: it is what the form shows and what training takes."""
+        return self.freeze(project, project.dataset(dataset).mix, choose=False)
 
     def compose(self, project: Project, mix: DatasetMix, task: Task) -> Manifest:
         """The dataset of a mix, as the project's model bears it, composed and on the shelf."""

@@ -49,7 +49,8 @@ class Shipping:
         self._studio = studio
 
     def export(self, project: Project, run: str, parts: Sequence[str]) -> str:
-        """Export a run in the background; returns the job's id.
+        """Export a run (the latest usable one for "", or for one of another project) in the background; returns the
+        job's id.
 
         Raises:
             ShippingError: nothing is chosen, nothing is there to export, or the disk is too full. Busy.
@@ -59,7 +60,7 @@ class Shipping:
         usable = [j.id for j in self._studio.training.usable(project)]
         if not usable:
             raise ShippingError("There is no trained model to take away yet.", "Train one first.")
-        chosen = run or usable[0]
+        chosen = self._studio.training.chosen(project, run)
         if chosen not in usable:
             raise ShippingError("This training left no result to take away.", "Choose a finished one.")
 

@@ -208,8 +208,14 @@ class Training:
         return next(iter(project.runs()), None)
 
     def usable(self, project: Project) -> list[Job]:
-        """Trainings that left an adapter, the latest first."""
-        return [j for j in project.runs() if project.adapter(j.id) is not None]
+        """Trainings that left an adapter, the latest first. One of which no step was better than the original left
+        none; an earlier version kept one all the same."""
+        return [j for j in project.runs() if j.result.get("kept_step") != 0 and project.adapter(j.id) is not None]
+
+    def chosen(self, project: Project, run: str) -> str:
+        """``run`` where it is a training of this project, else the latest usable one; "" where there is none."""
+        known = any(j.id == run for j in project.runs())
+        return run if known else next((j.id for j in self.usable(project)), "")
 
     def _speed(self, project: Project) -> tuple[float, str]:
         """Tokens a second, and what that rests on; 0 where nothing is known."""

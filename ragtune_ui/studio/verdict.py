@@ -37,7 +37,8 @@ class Verdicts:
         return [q for q in asked if q.document in here or not q.evidence]
 
     def measure(self, project: Project, run: str = "") -> str:
-        """Measure a run (the latest usable one for "") in the background; returns the job's id.
+        """Measure a run (the latest usable one for "", or for one of another project) in the background; returns the
+        job's id.
 
         Raises:
             VerdictError: there is nothing to measure, or nothing to measure with. Busy.
@@ -99,9 +100,10 @@ class Verdicts:
         usable_runs = [j.id for j in self._studio.training.usable(project)]
         if not usable_runs:
             raise VerdictError("There is no trained model to measure yet.", "Train one first.")
-        if run and run not in usable_runs:
+        run = self._studio.training.chosen(project, run)
+        if run not in usable_runs:
             raise VerdictError("This training left no result to measure.", "Choose a finished one.")
-        return run or usable_runs[0]
+        return run
 
     def _held_back(self, project: Project) -> list[Question]:
         questions = self.questions(project)

@@ -113,7 +113,7 @@ def sources(passages: Sequence[Any], asked: bool) -> Html:
 
 
 def vote_row(turn: Any, hidden: bool, counts: Mapping[str, int]) -> Html:
-    """Four buttons for the last turn, and how often each was given."""
+    """Four buttons for the last turn, which they name, and how often each was given; without a turn they wait."""
     left, right = order(turn.id if turn else "", hidden)
     names = {
         left: "◀ A is better" if hidden else f"◀ {NAMES[left]} is better",
@@ -132,7 +132,7 @@ def vote_row(turn: Any, hidden: bool, counts: Mapping[str, int]) -> Html:
                 type="button",
                 cls="btn small",
                 data_do="vote",
-                data_id=vote,
+                data_id=f"{turn.id if turn else ''} {vote}",
                 aria_pressed="true" if given else "false",
                 disabled=not able,
             )
@@ -173,6 +173,14 @@ def model_words(studio: Any, project: Any, run: str) -> tuple[str, str]:
     return trained.model_name(model) + small, trained.name(chosen) if chosen else ""
 
 
+def silence(turn: Any, side: Side) -> str:
+    """Why a side shows no answer."""
+    if turn is None or not turn.question:
+        return "Its answer appears here."
+    later = side == "tuned" and not turn.run
+    return "Trained after this was asked; ask again." if later else "Stopped before it answered."
+
+
 def panes(
     studio: Any,
     project: Any,
@@ -193,9 +201,7 @@ def panes(
             continue
         headed = head(side, place, hidden, models[side])
         question, given = (turn.question, len(turn.passages)) if turn else ("", 0)
-        hint = state or (
-            "" if said.get(side) else "Stopped before it answered." if question else "Its answer appears here."
-        )
+        hint = state or ("" if said.get(side) else silence(turn, side))
         shown.append(pane(headed, question, said.get(side), given, hint, (figures or {}).get(side, "")))
     return shown
 
@@ -203,14 +209,15 @@ def panes(
 class Asked:
     """A question before its passages are known; looks like a turn."""
 
-    id, passages = "", ()
+    id, run, passages = "", "", ()
 
     def __init__(self, question: str) -> None:
         self.question = question
 
 
 def ask(studio: Any, project: Any, question: str, run: str, with_passages: bool, hidden: bool) -> Iterator[Any]:
-    """Left, right, passages, [turn, figures], and whether a word was said that is kept, as both answers grow."""
+    """Left, right, passages, [turn, figures], whether a word was said that is kept, and the votes, which wait for
+    the end, as both answers grow."""
     question = " ".join((question or "").split())
     if not question:
         raise RagtuneError("Type a question first.", "Ask one that your documents should answer.")
@@ -218,11 +225,13 @@ def ask(studio: Any, project: Any, question: str, run: str, with_passages: bool,
     state = "Reading the passages, getting the model ready …"
     if studio.speakers.busy:
         state = "Something else is using the model, a verdict for example. Your answer comes right after it …"
+    waiting_votes = vote_row(None, hidden, studio.chat.votes(project))
     yield [
         *panes(studio, project, run, waiting, {}, hidden, state),
         gr.skip(),
         gr.skip(),
         False,
+        waiting_votes,
     ]
     given, last = False, 0.0
     for exchange in studio.chat.ask(project, question, run, with_passages):
@@ -235,14 +244,20 @@ def ask(studio: Any, project: Any, question: str, run: str, with_passages: bool,
         state = "" if exchange.done else "Writing …"
         shown = panes(studio, project, run, exchange.turn, said, hidden, state, figures)
         below = gr.skip() if given else sources(exchange.turn.passages, True)
-        yield [*shown, below, [exchange.turn.id, figures], bool(figures)]
+        votes = vote_row(exchange.turn, hidden, studio.chat.votes(project)) if exchange.done else waiting_votes
+        yield [*shown, below, [exchange.turn.id, figures], bool(figures), votes]
         given = True
 
 
 def vote(studio: Any, project: Any, act: Mapping[str, Any]) -> None:
+    """A vote on the turn that the button names, while that is the one on the page."""
+    if act.get("do") != "vote":
+        return
+    turn, _, given = str(act.get("id", "")).partition(" ")
     latest = next(reversed(project.turns()), None)
-    if act.get("do") == "vote" and latest is not None:
-        studio.chat.vote(project, latest.id, str(act.get("id", "")))
+    if latest is None or latest.id != turn:
+        raise RagtuneError("This vote was for an earlier question.", "Read the answers shown now, then vote again.")
+    studio.chat.vote(project, turn, given)
 
 
 def suggest(studio: Any, project: Any, act: Mapping[str, Any]) -> str:
@@ -350,7 +365,7 @@ def build(page: Page) -> None:
         [send.click, question.submit],
         ask,
         [question, run, passages, hidden],
-        [left, right, src, pace, begun],
+        [left, right, src, pace, begun, votes],
         changed=False,
         concurrency_id="model",
         concurrency_limit=1,

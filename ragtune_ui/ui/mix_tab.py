@@ -17,7 +17,7 @@ from ragtune_ui.domain.runs import Job, time_words
 from ragtune_ui.ui import cards, charts, samples
 from ragtune_ui.ui.cards import Html, tag
 from ragtune_ui.ui.form import Form, Row, choice, number, slider, text
-from ragtune_ui.ui.page import Page, no_project
+from ragtune_ui.ui.page import Page, fingerprint, no_project
 
 # FORM ----------------------------------------------------------------------------------------
 
@@ -242,8 +242,8 @@ def first_samples(studio: Any, project: Any, sampled: Sampled) -> Any:
 
 
 def _rests(project: Any) -> str:
-    """What samples depend on."""
-    return f"{project.choices().mix} {len(project.questions())}"
+    """What samples depend on: the mix, and the questions that are approved, as they stand."""
+    return f"{project.choices().mix} {fingerprint([q for q in project.questions() if usable(q)])}"
 
 
 def own_samples(studio: Any, project: Any, sampled: Sampled) -> Html:

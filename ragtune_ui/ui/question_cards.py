@@ -25,11 +25,18 @@ def state(question: Question) -> Html:
     return cards.pill("error" if word == "rejected" else "ok", word)
 
 
+def left_out(question: Question) -> bool:
+    """True where its document says the answer, and is left out on purpose when the question is asked."""
+    return question.kind == "withheld" and not question.answerable and bool(question.answer)
+
+
 def source(question: Question, documents: Mapping[str, Document]) -> str:
     """Where a question comes from, in one line."""
     document = documents.get(question.document)
     if document is not None and question.evidence:
         return f"{document.name} · page {document.page_at(question.start)}"
+    if left_out(question):
+        return f"asked without {document.name if document else 'its document'}"
     if not question.answerable:
         return "your documents do not say"
     return document.name if document else "no source"
@@ -59,7 +66,8 @@ def proof(question: Question, found: Evidence | None, at: int, total: int) -> Ht
     """The passage of a question with the proving sentence underlined, or what to do where there is none."""
     aside = tag("span", f"question {at:,} of {total:,}", cls="sub", style="white-space: nowrap")
     if found is None:
-        where, text = tag("p", "No passage", cls="place"), Html("")
+        place = "Its document is left out" if left_out(question) else "No passage"
+        where, text = tag("p", place, cls="place"), Html("")
     else:
         where = tag("p", tag("strong", found.document), f" — {found.place}", cls="place")
         before, sentence, after = (cards.lines_kept(readable(t)) for t in (found.before, found.sentence, found.after))
@@ -70,7 +78,11 @@ def proof(question: Question, found: Evidence | None, at: int, total: int) -> Ht
 
 def warning(question: Question) -> Html:
     """The pill of a question whose answer nothing proves, and the remedies."""
-    if not question.answerable:
+    if left_out(question):
+        pill = cards.pill("info", "no passage, on purpose")
+        said = "Asked without its document, to see whether the model admits it. "
+        said += f"The answer would be “{question.answer}”."
+    elif not question.answerable:
         pill, said = cards.pill("info", "your documents do not say"), "The model should say so."
     elif question.outdated:
         pill = cards.pill("warn", "evidence changed")

@@ -131,8 +131,8 @@ def left_a_model(job: Job) -> bool:
     return job.done > 0 and job.result.get("kept_step") != 0
 
 
-def outcome(job: Job) -> Html:
-    """How a training ended and what can be done now."""
+def outcome(job: Job, batch: int = 2) -> Html:
+    """How a training ended and what can be done now; with a ``batch`` of one example, halving it is no way."""
     where = f"Continue from step {job.saved:,}" if job.saved else "Start it again from the beginning"
     again = cards.button(where, do="resume", id=job.id, kind="small")
     looked = [("Compare answers", "chat"), ("Measure it", "verdict")]
@@ -149,7 +149,7 @@ def outcome(job: Job) -> Html:
             "warn", f"{said} was interrupted at step {job.done:,}. {job.note}".strip(), lost, actions=[again]
         )
     half = cards.button("Start again with half the batch", do="half", id=job.id, kind="small")
-    short = "memory" in job.problem.lower()
+    short = "memory" in job.problem.lower() and batch > 1
     return cards.note("error", job.problem, job.remedy, job.details, [half, again] if short else [again])
 
 
@@ -197,9 +197,14 @@ def history(rows: Sequence[tuple[Job, str, str, str]]) -> Html:
 # DOES ----------------------------------------------------------------------------------------
 
 
+def mark_of(studio: Any, project: Any) -> str:
+    """Which plan the form shows."""
+    return f"{project.id} {project.choices().preset} {studio.training.plan(project)}"
+
+
 def follow(studio: Any, project: Any, shown: str) -> Any:
-    """The form shows the project's plan, once for each project and preset."""
-    mark = f"{project.id} {project.choices().preset}" if project else ""
+    """The form shows the project's plan, once for each project, preset and change of the plan from elsewhere."""
+    mark = mark_of(studio, project) if project else ""
     if mark == shown or project is None:
         return gr.skip()
     plan = studio.training.plan(project)
@@ -209,12 +214,15 @@ def follow(studio: Any, project: Any, shown: str) -> Any:
 def use_preset(studio: Any, project: Any, name: str) -> list[Any]:
     plan = next(p.plan for p in studio.mixing.presets() if p.name == name)
     studio.training.keep_plan(project, plan)
-    return FORM.write(plan)
+    return [*FORM.write(plan), mark_of(studio, project)]
 
 
-def keep(studio: Any, project: Any, plan: TrainingPlan) -> None:
-    if project is not None:
-        studio.training.keep_plan(project, plan)
+def keep(studio: Any, project: Any, plan: TrainingPlan) -> Any:
+    """The form shows this plan already: the mark says so, lest it be written into the next field while one types."""
+    if project is None:
+        return gr.skip()
+    studio.training.keep_plan(project, plan)
+    return mark_of(studio, project)
 
 
 def start(studio: Any, project: Any, plan: TrainingPlan) -> None:
@@ -268,7 +276,7 @@ def look(studio: Any, project: Any) -> list[Any]:
     done = job is not None and job.state in ("finished", "stopped") and left_a_model(job)
     return [
         cards.pill("run", f"training, step {job.done:,}") if running else _pill(ready),
-        Html(composing(fresh) + (outcome(job) if job and job.ended and fresh is None else "")),
+        Html(composing(fresh) + (_ended(project, job) if job and job.ended and fresh is None else "")),
         gr.update(visible=job is not None),
         gr.update(visible=not running),
         live_tiles(job, project.sheet(job.id).plan.check_every) if job else Html(""),
@@ -279,6 +287,10 @@ def look(studio: Any, project: Any) -> list[Any]:
         Html("") if running else reason_words(ready),
         cards.next_bar("chat", "Next: Compare answers", "" if done else "Compare works without training, too."),
     ]
+
+
+def _ended(project: Any, job: Job) -> Html:
+    return outcome(job, project.sheet(job.id).plan.batch)
 
 
 def _pill(ready: Any) -> Html:
@@ -375,13 +387,13 @@ def build(page: Page) -> None:
     )
     shown = gr.State("")
 
-    # The page was opened, or another project or preset: the form shows that plan.
+    # The page was opened, or another project or preset, or the batch was halved: the form shows that plan.
     opened = getattr(page.way, f"look_{page.key}")
     page.on(opened, follow, [shown], [*plan.outputs, preset, shown], project=False, changed=False)
     # The settings of another preset were chosen.
-    page.on(preset.input, use_preset, [preset], plan.outputs)
+    page.on(preset.input, use_preset, [preset], [*plan.outputs, shown])
     # A setting was left: it is kept, and the figures above follow.
-    page.on(plan.left, keep, form=plan, note=refused, project=False)
+    page.on(plan.left, keep, outputs=[shown], form=plan, note=refused, project=False)
     # Start; the dataset is composed first where needed.
     page.on(begin.click, start, form=plan, note=refused)
     # Stop, after asking.

@@ -52,8 +52,10 @@ def select(jobs: list[Job], chosen: str) -> Html:
 
 
 def picker(page: Page) -> Any:
-    """The choice on a page, wired; returns the State that holds the chosen run ("" for the latest)."""
+    """The choice on a page, wired; returns the State that holds the chosen run ("" for the latest).
+    Another project has trainings of its own: the choice goes when one is opened."""
     chosen = gr.State("")
+    page.per_project(chosen, "")
     shown = page.html(elem_id=f"{page.key}-run", elem_classes="tight")
     page.on(shown.select, lambda studio, project, act: str(act.get("id", "")), outputs=[chosen], acts=True)
     page.on_look(

@@ -6,7 +6,7 @@ import pytest
 
 from ragtune_ui.domain.contract import Contract
 from ragtune_ui.domain.scores import Interval, Outcome
-from ragtune_ui.domain.verdicts import CELLS, Check, _say, judge, judge_reply, reach, signed
+from ragtune_ui.domain.verdicts import CELLS, Check, _misses, _say, judge, judge_reply, reach, signed
 from tests.domain.makers import asked, library, question
 
 CONTRACT = Contract()
@@ -176,6 +176,17 @@ def test_each_cause_of_a_miss_is_named():
     ]
     assert causes[-1] == "answered although the documents are silent"
     assert len(misses) == 23 and misses[0].question == "Q0?" and all(m.remedy for m in misses)
+
+
+def test_a_withheld_question_expects_a_refusal():
+    """It keeps its answer, which its document says; asked without that document, the answer is wrong."""
+    held = question("Who owns the moon?", "The baker.", answerable=False, kind="withheld", document="d")
+    bare = question("Who owns the sun?", "The miller.", answerable=False)
+    plain = question("Who owns the boat?", "The smith.", evidence="e", end=1)
+    asked_ = [held, bare, plain]
+    misses = _misses(asked_, [judge_reply(q, "Some cook.", library()[:2], CONTRACT) for q in asked_])
+    assert [m.expected for m in misses] == ["", "", "The smith."]
+    assert misses[0].cause == "answered although its document was left out"
 
 
 @pytest.mark.parametrize(("points", "words"), [(12.4, "+12"), (-3.0, "−3"), (0.4, "0"), (-0.4, "0")])

@@ -47,6 +47,19 @@ def test_a_model_practises_with_as_many_passages_as_it_keeps_apart(full: House) 
     assert full.studio.training.fitting_dataset(full.project) is None
 
 
+def test_updating_a_frozen_mix_leaves_the_mix_that_a_person_set(full: House) -> None:
+    """The sliders say 50/50, the frozen set is 70/30: it is frozen anew as it was, and training takes 50/50."""
+    desk, project = full.studio.mixing, full.project
+    frozen, wished = replace(SMALL, raft=70, dap=0), replace(SMALL, raft=50, plain=50, dap=0)
+    full.wait(desk.freeze(project, frozen))
+    desk.keep(project, wished)
+    full.studio.questions.reject(project, next(q.id for q in project.questions() if q.split == "train"))
+    full.wait(desk.update(project, project.datasets()[0].id))
+    latest = desk.current(project)
+    assert latest is not None and latest.mix == frozen and desk.since(project, latest) == ""
+    assert project.choices().mix == wished and full.studio.training.fitting_dataset(project) is None
+
+
 def test_shortages_are_said_in_words(full: House) -> None:
     mix = DatasetMix(raft=60, plain=15, dap=25, size=1000)
     outlook = full.studio.mixing.outlook(full.project, mix)

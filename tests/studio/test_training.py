@@ -123,6 +123,28 @@ def test_resume_rules(tuned: House) -> None:
             tuned.studio.training.resume(tuned.project, id)
 
 
+def test_a_training_that_never_beat_the_original_is_no_model(tuned: House) -> None:
+    """Also one of an earlier version, which kept its adapter."""
+    trained = tuned.project.runs()[0]
+    assert tuned.project.adapter(trained.id) is not None
+    tuned.project.log(tuned.project.run_folder(trained.id)).append("result", kept_step=8)
+    assert [job.id for job in tuned.studio.training.usable(tuned.project)] == [trained.id]
+    tuned.project.log(tuned.project.run_folder(trained.id)).append("result", kept_step=0)
+    assert tuned.studio.training.usable(tuned.project) == []
+
+
+def test_the_training_of_another_project_is_taken_as_the_latest(tuned: House) -> None:
+    """The pages may still hold what was picked in the project before."""
+    project, studio, foreign = tuned.project, tuned.studio, "run-009-beef"
+    run = project.runs()[0].id
+    assert studio.training.chosen(project, foreign) == studio.training.chosen(project, "") == run
+    asked = project.questions()[0].question
+    assert list(studio.chat.ask(project, asked, run=foreign))[-1].turn.run == run
+    assert tuned.wait(studio.verdicts.measure(project, foreign)).state == "finished"
+    assert project.verdicts()[0].run == run
+    assert tuned.wait(studio.shipping.export(project, foreign, ["adapter"])).result["run"] == run
+
+
 def test_a_training_stopped_before_its_first_step_is_no_model_and_may_go_on(tuned: House) -> None:
     trained = tuned.project.runs()[0]
     run = tuned.project.new_run(tuned.project.sheet(trained.id))

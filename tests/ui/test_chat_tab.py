@@ -42,7 +42,7 @@ def test_hidden_names_are_not_on_screen_and_the_side_is_fixed_by_the_turn() -> N
     assert chat_tab.order("ab", True) == ("tuned", "base") and chat_tab.order("aa", True) == ("base", "tuned")
     row = chat_tab.vote_row(TURN, True, {})
     assert "A is better" in row and "Original" not in row
-    assert row.index('data-id="tuned"') < row.index('data-id="base"')
+    assert row.index('data-id="ab tuned"') < row.index('data-id="ab base"')
 
 
 def test_votes_wait_for_two_answers_and_show_their_counts() -> None:
@@ -66,7 +66,7 @@ class Studio:
 
     def __init__(self, usable: list[Job]) -> None:
         self.training = SimpleNamespace(usable=lambda project: usable)
-        self.chat, self.votes = self, []
+        self.chat, self.given = self, []
         self.speakers = Speakers(lambda model, adapter: SimpleNamespace(close=lambda: None))
 
     def ask(self, project: object, question: str, run: str, with_passages: bool):  # type: ignore[no-untyped-def]
@@ -75,7 +75,10 @@ class Studio:
         yield SimpleNamespace(turn=TURN, base=reply, tuned=Reply("tuned", "At 20 m/s [1]", 5, 2.0, True), done=True)
 
     def vote(self, project: object, turn: str, vote: str) -> None:
-        self.votes.append((turn, vote))
+        self.given.append((turn, vote))
+
+    def votes(self, project: object) -> dict[str, int]:
+        return {"same": 3}
 
 
 PROJECT = SimpleNamespace(
@@ -128,9 +131,45 @@ def test_an_empty_question_is_refused_in_words() -> None:
 
 def test_a_vote_goes_to_the_last_turn() -> None:
     studio = Studio([])
-    chat_tab.vote(studio, PROJECT, {"do": "vote", "id": "same"})
-    chat_tab.vote(studio, PROJECT, {"do": "else", "id": "same"})
-    assert studio.votes == [("ab", "same")]
+    chat_tab.vote(studio, PROJECT, {"do": "vote", "id": "ab same"})
+    chat_tab.vote(studio, PROJECT, {"do": "else", "id": "ab same"})
+    assert studio.given == [("ab", "same")]
+
+
+def test_a_vote_for_an_earlier_question_is_refused() -> None:
+    """A button pressed late must not change the vote on the question that came after it."""
+    studio = Studio([])
+    with pytest.raises(RagtuneError, match="earlier question"):
+        chat_tab.vote(studio, PROJECT, {"do": "vote", "id": "aa same"})
+    assert studio.given == []
+
+
+def test_votes_wait_while_answers_grow_and_are_for_the_new_question(tmp_path: Path) -> None:
+    steps = list(chat_tab.ask(Studio([Job(id="run-002-x")]), PROJECT, "When?", "", True, False))
+    assert [step[5].count("disabled") for step in steps] == [4, 4, 0]
+    assert steps[-1][5].count('data-id="ab ') == 4 and "about the same 3" in steps[0][5]
+    ask = next(fn for fn in Bench(chat_tab, "chat", House(tmp_path)).app.fns.values() if fn.name == "ask")
+    assert ask.outputs[5].elem_id == "chat-votes"
+
+
+def test_a_question_from_before_the_training_says_so() -> None:
+    turn = SimpleNamespace(**{**vars(TURN), "run": "", "tuned": ""})
+    studio = Studio([Job(id="run-002-x")])
+    base, tuned = chat_tab.panes(studio, PROJECT, "", turn, {"base": "At 20.", "tuned": None}, False)
+    assert "Trained after this was asked; ask again." in tuned and "Stopped before" not in base + tuned
+    stopped = SimpleNamespace(**{**vars(TURN), "tuned": ""})
+    _, tuned = chat_tab.panes(studio, PROJECT, "run-002-x", stopped, {"base": "At 20.", "tuned": None}, False)
+    assert "Stopped before it answered." in tuned and "ask again" not in tuned
+
+
+def test_a_training_that_was_picked_goes_with_its_project(tmp_path: Path) -> None:
+    house, act = House(tmp_path), SimpleNamespace(_data={})
+    build = lambda page: (page.header("Compare", "Ask."), trained.picker(page))
+    page = Bench(SimpleNamespace(build=build), "chat", house).page  # type: ignore[arg-type]
+    _, picked, _, seen = page.look(act, house.project.id, {}, "run-001-aaaa")
+    assert picked == gr.skip()
+    _, picked, _, _ = page.look(act, house.studio.home.create("Yard").id, seen, "run-001-aaaa")
+    assert picked == ""
 
 
 def test_trainings_are_chosen_by_name() -> None:

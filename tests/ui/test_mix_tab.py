@@ -17,6 +17,7 @@ from ragtune_ui.domain.examples import Example, Message
 from ragtune_ui.domain.mixes import DatasetMix, Stock, plan_mix, split_exactly
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.ui import mix_tab, samples
+from tests.domain.makers import question
 from tests.studio.conftest import House
 from tests.ui.pages import Bench
 
@@ -152,7 +153,7 @@ class Free:
 
 
 def crane(id: str) -> SimpleNamespace:
-    return SimpleNamespace(id=id, choices=lambda: SimpleNamespace(mix=DatasetMix()), questions=lambda: ["Why?"])
+    return SimpleNamespace(id=id, choices=lambda: SimpleNamespace(mix=DatasetMix()), questions=lambda: [])
 
 
 def test_samples_are_made_once_for_each_mix_and_project() -> None:
@@ -164,6 +165,18 @@ def test_samples_are_made_once_for_each_mix_and_project() -> None:
     assert "crane-1 stands 1." in mix_tab.own_samples(free, one, more) and turn == 1
     assert mix_tab.first_samples(free, one, more) == gr.skip()
     assert mix_tab.first_samples(free, two, sampled)[0] == "winch-2"
+
+
+def test_samples_follow_what_is_approved() -> None:
+    free, project, known = Free(), crane("crane-1"), question("Why?", evidence="Because.", status="proposed")
+    project.questions = lambda: [known]
+    sampled = mix_tab.first_samples(free, project, mix_tab.NOTHING)
+    for status, answer in (("approved", "because"), ("edited", "because so"), ("rejected", "because so")):
+        known = replace(known, status=status, answer=answer)
+        assert mix_tab.first_samples(free, project, sampled) != gr.skip()
+        sampled = mix_tab.first_samples(free, project, sampled)
+    known = replace(known, answer="no")  # rejected before and after
+    assert mix_tab.first_samples(free, project, sampled) == gr.skip()
 
 
 def test_samples_of_another_project_are_not_shown_while_the_computer_is_busy() -> None:

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from ragtune_ui.domain.errors import RagtuneError
-from ragtune_ui.domain.plans import TrainingPlan
+from ragtune_ui.domain.plans import RunSheet, TrainingPlan, halved
 from ragtune_ui.domain.ports import ModelChoice
 from ragtune_ui.domain.runs import Job
 from ragtune_ui.ui import model_choice, train_tab
@@ -81,6 +82,33 @@ def test_a_training_that_never_beat_the_original_offers_nothing_to_compare() -> 
 def test_a_shortage_of_memory_offers_half_the_batch() -> None:
     job = replace(RUNNING, state="failed", problem="This computer ran out of memory.", saved=0)
     assert 'data-do="half"' in train_tab.outcome(job) and "from the beginning" in train_tab.outcome(job)
+    assert 'data-do="half"' not in train_tab.outcome(job, 1) and "from the beginning" in train_tab.outcome(job, 1)
+
+
+def test_the_form_follows_a_plan_that_changed_elsewhere_and_is_left_alone_else(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    studio, project = house.studio, house.project
+    batch = train_tab.FORM.names.index("batch")
+    *_, shown = train_tab.follow(studio, project, "")
+    shown = train_tab.keep(studio, project, replace(studio.training.plan(project), rounds=2))
+    assert train_tab.follow(studio, project, shown) == gr.skip()  # the form shows what was typed into it
+    studio.training.keep_plan(project, halved(studio.training.plan(project)))  # "Start again with half the batch"
+    written = train_tab.follow(studio, project, shown)
+    assert written[batch]["value"] == 4
+    assert train_tab.follow(studio, project, written[-1]) == gr.skip()
+    assert train_tab.use_preset(studio, project, "Specialist")[-1] == train_tab.mark_of(studio, project)
+    assert train_tab.keep(studio, None, TrainingPlan()) == gr.skip()
+
+
+def test_a_page_offers_no_half_of_a_batch_of_one(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    for batch in (2, 1):
+        plan = TrainingPlan(batch=batch)
+        run = house.project.new_run(RunSheet("built-in", str(house.fakes.model), "d", "d", "mixed", plan))
+        log = house.project.log(house.project.run_folder(run))
+        log.append("asked", what="train", title="Training")
+        log.append("failed", sentence="This computer ran out of memory.", remedy="Close programs.")
+        assert ('data-do="half"' in train_tab.look(house.studio, house.project)[1]) == (batch > 1)
 
 
 def test_a_blocked_start_says_why_and_shows_the_way() -> None:
