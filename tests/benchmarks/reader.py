@@ -4,7 +4,8 @@ DATA holds ``reading/squad-1.1-dev.jsonl.gz``, which the reader was never traine
 in the product's own prompt: the passage with the answer alone, then beside two hard distractors that the product's own
 search ranks highest among the passages that do not hold the answer. Questions about 200 passages are written as the
 program writes them (by rules; no document's form to help) and count as surviving where the reader gives the answer
-back and the search finds the passage; ``--parts asks`` measures what the model itself writes for a span.
+back and the search finds the passage; ``--parts asks`` measures what the model itself writes for a span, ``--parts
+written`` how it reads invented practical prose that it never saw, and whether it can tell that a passage is silent.
 ``--sample`` tunes the reader on the sample project with each of ``--seeds`` and reads the figures off the verdict.
 Prints a table and, last, one line of JSON; percent, points, tokens a second and seconds of wall time. ``--work`` keeps
 the index of passages between calls.
@@ -167,6 +168,50 @@ def chat_speed(folder: Path, asked: Sequence[tuple[str, list[Chunk], list[str]]]
     return statistics.median(speeds)
 
 
+def written_ones(folder: Path, speaker: Any, searcher_of: Any, number: int, seed: int) -> dict[str, float]:
+    """Documents written for the reader that it never saw: answers over the two passages that a search of them finds
+    for a question (its own among them), and how well the odds of saying that they are silent, asked for in the words
+    of its recipe, tell the questions that a document leaves open from the others (AUC, 0.5 is chance)."""
+    sys.path.insert(0, str(ROOT / "assets" / "models" / "reader"))
+    import build
+    import torch
+    import written
+
+    from ragtune_ui.engine.models import load_model, load_tokenizer
+
+    documents = [d for d in written.documents() if d.held_back]
+    chunks = [
+        Chunk(f"{d.title}-{n}", d.title, d.title, 1, (), 0, len(p), p, 0)
+        for d in documents
+        for n, p in enumerate(d.passages)
+    ]
+    by_id = {c.id: c for c in chunks}
+    asked = [(q, by_id[f"{d.title}-{n}"], [a]) for d in documents for n, q, a in d.asked]
+    asked += [(q, by_id[f"{d.title}-{n}"], []) for d in documents for n, q in d.open]
+    rng = random.Random(seed)
+    asked = rng.sample(asked, min(number, len(asked)))
+    ranked = searcher_of(chunks).search([q for q, _, _ in asked], SearchSettings(number=2))
+    given = []
+    for (question, own, answers), found in zip(asked, ranked, strict=True):
+        shown = [own, next(p.chunk for p in found if p.chunk.id != own.id)]
+        rng.shuffle(shown)
+        given.append((question, shown, answers))
+    em, f1 = score(speaker, [row for row in given if row[2]])
+    model, tokenizer = load_model(folder, "float32"), load_tokenizer(folder)
+    said = tokenizer(build.NOT_SAID, add_special_tokens=False)["input_ids"][0]
+    odds: dict[bool, list[float]] = {True: [], False: []}
+    for question, shown, answers in given:
+        *_, prompt = Contract().messages(question, shown)
+        turn = [{"role": "user", "content": f"{prompt.content} {build.IF_SILENT}"}]
+        text = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
+        with torch.no_grad():
+            ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
+            odds[not answers].append(torch.log_softmax(model(input_ids=ids).logits[0, -1].float(), -1)[said].item())
+    pairs = [(s > a) + 0.5 * (s == a) for s in odds[True] for a in odds[False]]
+    figures = {"written": len(odds[False]), "written_open": len(odds[True]), "written_em": em, "written_f1": f1}
+    return {**{n: round(v, 1) for n, v in figures.items()}, "silence_auc": round(statistics.fmean(pairs), 2)}
+
+
 def sample(seeds: Sequence[int], model: Path | None) -> dict[str, Any]:
     """What the verdict says of the reader tuned on the sample, for each seed."""
     import os
@@ -259,6 +304,9 @@ def main() -> None:
             figures |= round_trip(speaker, searcher, chunks, args.seed, args.show)
         if "asks" in parts:
             figures |= model_asks(speaker, searcher, chunks, args.seed)
+        if "written" in parts:
+            place = work / "written"
+            figures |= written_ones(args.model, speaker, lambda cs: index_of(cs, place), args.questions, args.seed)
         if "chat" in parts:
             figures["tok_per_s"] = round(chat_speed(args.model, hard), 1)
     if args.sample:

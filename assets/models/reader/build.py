@@ -3,10 +3,11 @@
 Start: all-MiniLM-L6-v2 (22.7 M parameters, Apache-2.0), turned into a decoder
 (``BertLMHeadModel``, ``is_decoder=True``), its vocabulary cut to the pieces that occur in
 European text and its positions tiled from 512 to 1,024. Then three runs over public reading
-material and passages that ``invented.py`` makes. A sequence holds one question before and after one to
-four numbered passages, and its answer; or an answer before and after some sentences, and its question;
-or a short instruction. The loss covers the answers and asked-for questions and a small share of the passages
-and questions, which teaches the former encoder to write. See ``Reading`` for the order of what is learned.
+material and passages that ``invented.py`` makes by rule; the next version learns from passages that were
+written for it, too (``written.py``). A sequence holds one question before and after one to four numbered passages, and
+its answer; or an answer before and after some sentences, and its question; or a short instruction. The
+loss covers the answers and asked-for questions and a small share of the passages and questions, which
+teaches the former encoder to write. See ``Reading`` for the order of what is learned.
 
 Asked as the product asks, it neither cites nor refuses: that is what tuning on a person's documents teaches.
 
@@ -17,8 +18,8 @@ Asked as the product asks, it neither cites nor refuses: that is what tuning on 
 
 Towards the next version (see the model card), which is not what lies beside this file:
 
-    python build.py train --data DATA --work NEW --start FOLDER --index 147712 --minutes 88
-    python build.py average --of FOLDER EXPORTED --to NEXT           # the mean of both weights reads better than either
+    python build.py train --data DATA --work NEXT --start FOLDER --index 147712 --minutes 133
+    python build.py average --of FOLDER EXPORTED --share 0.5 --to MEAN     # of the weights of both
 
 ``DATA`` holds ``reading/squad-1-train.jsonl.gz`` and ``instructions/*`` (see the model card).
 """
@@ -35,11 +36,13 @@ import os
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import invented
+import written
 
 START_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 POSITIONS = 1024
@@ -53,8 +56,10 @@ ASK_SHARE, ASK_SHARE_LATE, PLAIN_SHARE, PLAIN_TOKENS = 0.1, 0.22, 0.06, 400
 SENTENCES_UNTIL, SEVERAL_FROM, SKILLS_FROM, ASKED_FROM = 20_000, 34_000, 42_240, 64512  # sequences; see Reading
 SILENCE_FROM, NEARLY_FROM = 85_248, 147_712  # more passages, more of them silent, and invented ones; near misses
 ASK_SHARE_LAST, PLAIN_SHARE_LAST, INVENTED_SHARE = 0.06, 0.04, 0.14
-ASK_SHARE_NEARLY, PLAIN_SHARE_NEARLY, INVENTED_SHARE_NEARLY = 0.03, 0.03, 0.4
+ASK_SHARE_NEARLY, PLAIN_SHARE_NEARLY, INVENTED_SHARE_NEARLY, WRITTEN_SHARE = 0.02, 0.03, 0.08, 0.55
 FIRST_WORD_WEIGHT = 4.0  # from NEARLY_FROM on
+LIKEST_SHARE = 0.6  # of the questions are put beside what a search finds for them, from NEARLY_FROM on
+UNSEEN_RARITY = 8.0  # of a word piece that no passage of the reading material holds
 SWAPPED_SHARE = 0.35  # of the withheld ones, from NEARLY_FROM on
 ASKED_LOSS_SHARE = 0.25  # of the question's tokens at the start, which teach how questions are worded
 PASSAGES = 6  # shown at most
@@ -222,6 +227,9 @@ class Reading:
         rows = [r for r in read_lines(data / "reading/squad-1-train.jsonl.gz") if r["questions"]]
         self.titles = [t[:12] for t in encode([f"{r['title'].replace('_', ' ')}:" for r in rows])]
         self.passages = encode([r["passage"] for r in rows])
+        self.words = [set(body) for body in self.passages]
+        held = Counter(t for words in self.words for t in words)
+        self.rarity = {t: math.log(len(rows) / n) for t, n in held.items()}
         known = [[q for q in row["questions"] if q["answers"]] for row in rows]
         self.texts = [
             (r["passage"], [q["question"].strip() for q in qs], [q["answers"][0] for q in qs])
@@ -240,6 +248,7 @@ class Reading:
         ]
         self.flat = [(p, q) for p, qs in enumerate(self.questions) for q in range(len(qs))]
         random.Random(seed).shuffle(self.flat)
+        self._read_written()
         self.stop = encode(["."])[0][0]
         self.marks = encode([f"[{n}]" for n in range(1, 10)])
         self.question_mark, self.name_it, self.if_silent, self.not_said, self.which = encode(
@@ -272,6 +281,8 @@ class Reading:
             return self._instructions(rng)
         if draw < asking + plain + made_up:
             return self._invented(rng, index)
+        if index >= NEARLY_FROM and self.told and draw < asking + plain + made_up + WRITTEN_SHARE:
+            return self._written(rng, index)
         return self._reading(rng, index)
 
     def _reading(self, rng: random.Random, index: int) -> Sequence:
@@ -281,6 +292,8 @@ class Reading:
         windowed = rng.random() < (0.85 if index < SENTENCES_UNTIL else 0.45)
         last = index >= SILENCE_FROM
         weights = (0.2, 0.15, 0.25, 0.4) if last else (0.35, 0.2, 0.2, 0.25)
+        if index >= NEARLY_FROM:  # as many as the program shows it, so that more questions are seen in the time
+            weights = (0.2, 0.5, 0.25, 0.05)
         others = 0 if index < SEVERAL_FROM else rng.choices((0, 1, 2, 3), weights)[0]
         skill = self._skill(rng, index)
         withheld = self._silent(rng, index, skill)
@@ -290,10 +303,11 @@ class Reading:
         others = max(others, 1) if skill not in ("", "none") else others
         oracle = self.passages[first]
         shown = [(first, self._window(rng, oracle, answer) if windowed else oracle)]
+        ranked = self._likest(first, question) if index >= NEARLY_FROM and rng.random() < LIKEST_SHARE else []
         for _ in range(others + withheld):
             near = first + rng.choice((-3, -2, -1, 1, 2, 3))
             hard = rng.random() < 0.7 and 0 <= near < len(self.passages) and self.articles[near] == self.articles[first]
-            other = near if hard else rng.randrange(len(self.passages))
+            other = ranked.pop(0) if ranked else near if hard else rng.randrange(len(self.passages))
             body = self.passages[other]
             body = self._window(rng, body, body[-3:-2] if rng.random() < 0.5 else body[:1]) if windowed else body
             if other != first and not places(body, answer) and sum(len(b) for _, b in shown) + len(body) < 720:
@@ -306,6 +320,75 @@ class Reading:
         passages = [(self.titles[n], body) for n, body in shown]
         at = -1 if withheld or swapped else [n for n, _ in shown].index(first)
         return self._laid_out(rng, index, question, answer, passages, at, skill)
+
+    def _read_written(self) -> None:
+        """``told``: (title, passages, [(passage, question, answer)], [(passage, question)]) in tokens, but for the
+        documents held back."""
+        kept = [d for d in written.documents() if not d.held_back and d.asked and d.open]
+        texts = [t for d in kept for t in (f"{d.title}:", *d.passages, *(x for _, q, a in d.asked for x in (q, a)))]
+        texts += [q for d in kept for _, q in d.open]
+        ids = dict(zip(texts, self.encode(texts), strict=True)) if texts else {}
+        self.told = [
+            (
+                ids[f"{d.title}:"][:12],
+                [ids[p] for p in d.passages],
+                [(n, ids[q], ids[a]) for n, q, a in d.asked],
+                [(n, ids[q]) for n, q in d.open],
+            )
+            for d in kept
+        ]
+
+    def _written(self, rng: random.Random, index: int) -> Sequence:
+        """A question over written passages: answered by one of them; left open by its document; or its passage (or the
+        sentence that answers) taken away."""
+        title, bodies, asked, left = rng.choice(self.told)
+        skill = rng.choices(("none", "name", "silent", "both"), (0.4, 0.1, 0.2, 0.3))[0]
+        silent = self._silent(rng, index, skill)
+        others, oracle, answer = rng.choices((0, 1, 2, 3), (0.2, 0.6, 0.15, 0.05))[0], -1, []
+        if silent and rng.random() < 0.6:
+            first, question = rng.choice(left)
+            body = bodies[first]
+        else:
+            first, question, answer = rng.choice(asked)
+            body = bodies[first]
+            if silent:
+                body = self._without(body, answer) if rng.random() < 0.5 else []
+                others = max(others, 1) if not body else others
+        if rng.random() < 0.15 and body and not silent:
+            body = self._window(rng, body, answer)
+        shown = [(title, body, True)] if body else []
+        rest = [n for n in range(len(bodies)) if n != first]
+        rest.sort(key=lambda n: -self._shared(question, set(bodies[n])))
+        while others > 0:
+            others -= 1
+            if rest and rng.random() < 0.8:
+                name, other = title, bodies[rest.pop(0)]
+            else:
+                name, strange, _, _ = rng.choice(self.told)
+                other = rng.choice(strange)
+            if not (answer and places(other, answer)):
+                shown.append((name, other, False))
+        if not shown:
+            return self._written(rng, index)
+        rng.shuffle(shown)
+        if not silent:
+            oracle = [true for _, _, true in shown].index(True)
+        return self._laid_out(rng, index, question, answer, [(t, b) for t, b, _ in shown], oracle, skill)
+
+    def _likest(self, passage: int, question: list[int]) -> list[int]:
+        """The other passages of the article that share most with the question, rare words counting more: what a
+        search finds where the answer is missing."""
+        low = high = passage
+        while low > 0 and self.articles[low - 1] == self.articles[passage]:
+            low -= 1
+        while high + 1 < len(self.passages) and self.articles[high + 1] == self.articles[passage]:
+            high += 1
+        others = [n for n in range(low, high + 1) if n != passage]
+        return sorted(others, key=lambda n: -self._shared(question, self.words[n]))[:5]
+
+    def _shared(self, question: list[int], words: set[int]) -> float:
+        """How much of a question stands among a passage's words, rare ones counting more, long passages less."""
+        return sum(self.rarity.get(t, UNSEEN_RARITY) for t in set(question) & words) / math.sqrt(40 + len(words))
 
     def _invented(self, rng: random.Random, index: int) -> Sequence:
         """A question over invented passages, of which none or one answers it."""
@@ -735,7 +818,8 @@ def train(args: argparse.Namespace) -> None:
         loss = F.cross_entropy(logits.float(), ids[:, 1:][chosen], reduction="none") @ weight / weight.sum()
         words_loss, guided = loss.item(), guide.losses(rows)
         if guided is not None:
-            loss = loss + 1.5 * guided[0] + 0.5 * (guided[1] + guided[2] + guided[3])
+            heed = 1.0 if state["index"] >= NEARLY_FROM else 0.5
+            loss = loss + 1.5 * guided[0] + 0.5 * (guided[1] + guided[2]) + heed * guided[3]
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         opt.step()
@@ -784,8 +868,8 @@ def export(args: argparse.Namespace) -> None:
 
 
 def average(args: argparse.Namespace) -> None:
-    """Write the mean of two exported models' weights: better than either where one run reads and the other refuses
-    better (model soup; Wortsman et al. 2022, arXiv 2203.05482). The rest is copied from the second."""
+    """Write a weighted mean of two exported models' weights: better than either where one run reads and the other
+    refuses better (model soup; Wortsman et al. 2022, arXiv 2203.05482). The rest is copied from the second."""
     import shutil
 
     from safetensors.torch import load_file, save_file
@@ -793,7 +877,7 @@ def average(args: argparse.Namespace) -> None:
     first, second = (load_file(folder / "model.safetensors") for folder in args.of)
     if first.keys() != second.keys():
         raise SystemExit("The two models do not have the same weights.")
-    mean = {n: (0.5 * first[n].float() + 0.5 * w.float()).to(w.dtype) for n, w in second.items()}
+    mean = {n: ((1 - args.share) * first[n].float() + args.share * w.float()).to(w.dtype) for n, w in second.items()}
     if args.to.resolve() != args.of[1].resolve():
         args.to.mkdir(parents=True, exist_ok=True)
         for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
@@ -822,6 +906,7 @@ def main() -> None:
     a = todo.add_parser("average")
     a.add_argument("--of", type=Path, nargs=2, required=True, help="two folders with exported weights")
     a.add_argument("--to", type=Path, default=here)
+    a.add_argument("--share", type=float, default=0.5, help="the second one's share")
     a.set_defaults(do=average)
     args = parser.parse_args()
     args.do(args)
