@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import sys
 import zipfile
 from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
 
 PROSE = (
     "The harbour master decides each morning whether the ferry sails, and he writes the reason into the green book "
     "that lies beside the barometer in the upper office. Nobody else may change an entry once it is dry. "
 )
+
+
+def pdf_file(objects: Sequence[bytes]) -> bytes:
+    """A PDF written by hand: its objects from 1 on, of which the first is the catalog."""
+    out, places = bytearray(b"%PDF-1.7\n"), []
+    for number, part in enumerate(objects, start=1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, part)
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1)
+    out += b"".join(b"%010d 00000 n \n" % place for place in places)
+    return bytes(out + b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(places) + 1, start))
+
+
+def recipe(name: str) -> ModuleType:
+    """A module of the built-in reader's recipe, which is no part of the package."""
+    path = Path(__file__).resolve().parents[2] / "assets" / "models" / "reader" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def pdf_of(draw, pages: int = 1, size: tuple[float, float] = (595, 842), **settings: object) -> bytes:

@@ -17,7 +17,7 @@ import pytest
 from ragtune_ui.domain.documents import Status, kind_of
 from ragtune_ui.domain.errors import DocumentError
 from ragtune_ui.engine.reader import DocumentReader
-from tests.engine.makers import PROSE, epub, mail, pdf_of, pptx, xlsx, zipped
+from tests.engine.makers import PROSE, epub, mail, pdf_file, pdf_of, pptx, xlsx, zipped
 
 SECONDS = 90
 LINE = "The crane lifts at most 12 tonnes, and the foreman decides when it stops."
@@ -60,14 +60,7 @@ def by_hand(pages: int, content: bytes = b"BT /F 12 Tf 60 700 Td (The crane lift
              b"<</Length %d%s>>stream\n%s\nendstream" % (len(content), extra, content),
              b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]  # fmt: skip
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[%s]/Contents 3 0 R/Resources<</Font<</F 4 0 R>>>>>>" % box
-    out, places = bytearray(b"%PDF-1.7\n"), []
-    for number, part in enumerate([*parts, *[page] * pages], start=1):
-        places.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, part)
-    start = len(out)
-    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1)
-    out += b"".join(b"%010d 00000 n \n" % place for place in places)
-    return bytes(out + b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(places) + 1, start))
+    return pdf_file([*parts, *[page] * pages])
 
 
 def scan() -> bytes:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-RECIPE = Path(__file__).resolve().parents[2] / "assets" / "models" / "reader" / "invented.py"
+from tests.engine.makers import recipe
+
 DRAWS = 400
 
 
 @pytest.fixture(scope="module")
 def invented() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("invented", RECIPE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["invented"] = module
-    spec.loader.exec_module(module)
-    return module
+    return recipe("invented")
 
 
 def test_the_oracle_holds_the_answer(invented: ModuleType) -> None:

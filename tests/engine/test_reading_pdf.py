@@ -8,7 +8,7 @@ import pytest
 
 from ragtune_ui.engine.reading.found import Problem
 from ragtune_ui.engine.reading.pdf import read_pdf
-from tests.engine.makers import PROSE, flowing, pdf_of
+from tests.engine.makers import PROSE, flowing, pdf_file, pdf_of
 
 ROWS = [["Part", "Part code", "Kept in stock"], ["Return filter", "RF-88", "4"], ["Breather cap", "BC-17", "6"],
         ["Jib cylinder seal set", "JS-52", "2"]]  # fmt: skip
@@ -263,14 +263,7 @@ def form(fields: bytes, *parts: bytes, content: bytes = b"", catalog: bytes = b"
                b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
                b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 3 0 R/Resources<</Font<</F 4 0 R>>>>"
                b"/Annots[%s]>>" % fields, *parts]  # fmt: skip
-    out, places = bytearray(b"%PDF-1.7\n"), []
-    for number, part in enumerate(objects, start=1):
-        places.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, part)
-    start = len(out)
-    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1)
-    out += b"".join(b"%010d 00000 n \n" % place for place in places)
-    return bytes(out + b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(places) + 1, start))
+    return pdf_file(objects)
 
 
 PRINTED = b"BT /F 12 Tf 60 700 Td (Name of the master:) Tj ET BT /F 12 Tf 60 660 Td (Load in tonnes:) Tj ET"

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.engine.makers import recipe
+
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-RECIPE = ASSETS / "models" / "reader" / "written.py"
 RUN = 8  # words in a row that no two texts of different authors share
 
 
 @pytest.fixture(scope="module")
 def written() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("written", RECIPE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["written"] = module
-    spec.loader.exec_module(module)
-    return module
+    return recipe("written")
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ class Word(NamedTuple):
     y: float
     size: float
     bold: bool
-    place: int  # among the words of the page, in the order of the file; or one of the places below
+    place: int  # among the words of the page, in the order of the file; or one of FIELD, TICKED, REMARK on
 
 
 Piece = tuple[str, float, float, float, float, bool]  # what a ``lines.Line`` is made of; size 0: a table
