@@ -217,7 +217,7 @@ class _Run:
         if self.at.losses and kept:  # else it would be an untrained model that the other pages take for the latest one
             name = public_name(self.sheet.model)
             self.publish(self.folder / "adapter", lambda to: self.learner.write_adapter(to, name))
-        elif (self.folder / "adapter").exists():  # of an earlier stop, and measured to be no better than the original
+        elif not self.ended and (self.folder / "adapter").exists():  # of an earlier stop, and no better than the base
             shutil.rmtree(self.folder / "adapter")
         self.emit("result", **self._figures(kept))
         if self.ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -391,6 +392,14 @@ def test_a_run_that_never_beat_the_original_leaves_no_model(
     job = go(tmp_path / "run", sheet).job()
     assert job.state == "finished" and job.result["kept_step"] == 0
     assert not (tmp_path / "run" / "adapter").exists() and "no tuned one" in job.note
+
+
+def test_a_stop_before_the_first_step_leaves_an_earlier_model(tiny_model: Path, dataset: Path, tmp_path: Path) -> None:
+    sheet = sheet_of(tiny_model, dataset)
+    go(tmp_path / "run", sheet, stop_after=1)
+    shutil.rmtree(tmp_path / "run" / "checkpoints")  # lost: it begins anew
+    assert go(tmp_path / "run", sheet, stop_after=0).job().state == "stopped"
+    assert (tmp_path / "run" / "adapter").exists()
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 5, 6])
